@@ -1,0 +1,1 @@
+"""The Dagster assets and checks: open, call, store, attach metadata."""

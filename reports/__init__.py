@@ -1,0 +1,1 @@
+"""View models, charts, sentences, pages: built from cleared releases only. Cannot open a vault."""
