@@ -1,0 +1,160 @@
+"""How alike the arms are: standardised differences, preference scores, effective sample size.
+
+Figures only; which figure passes is a gate's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from effectmeter.estimators.base import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermBalance:
+    """Balance in one term of the design, before and after weighting.
+
+    Attributes
+    ----------
+    term
+        Name; ``age^2`` and ``age * prior`` for squares and products.
+    kind
+        ``main``, ``square`` or ``product``.
+    mean_treated, mean_comparison
+        Weighted means.
+    smd_before, smd_after
+        Standardised mean differences; the deviation is that of the unweighted arms, pooled.
+    """
+
+    term: str
+    kind: str
+    mean_treated: float
+    mean_comparison: float
+    smd_before: float
+    smd_after: float
+
+
+def smd(x: FloatArray, treated01: FloatArray, weight: FloatArray | None = None) -> float:
+    """Return the standardised mean difference of `x` (n,) between arms.
+
+    Notes
+    -----
+    ``(m1 - m0) / sqrt((v1 + v0) / 2)``, means weighted, variances not, so that weighting cannot shrink the ruler.
+    A term without variance in either arm gives 0 when the means are equal, otherwise infinity.
+
+    References
+    ----------
+    Austin (2009), doi:10.1002/sim.3697.
+    """
+    weight = np.ones(len(x)) if weight is None else weight
+    one, zero = treated01 == 1.0, treated01 == 0.0
+    difference = float(np.average(x[one], weights=weight[one]) - np.average(x[zero], weights=weight[zero]))
+    deviation = float(np.sqrt((_variance(x[one]) + _variance(x[zero])) / 2.0))
+    if deviation < 1e-12 * max(1.0, float(np.abs(x).max())):
+        return (
+            0.0 if abs(difference) < 1e-9 * max(1.0, float(np.abs(x).max())) else float(np.copysign(np.inf, difference))
+        )
+    return difference / deviation
+
+
+def _variance(x: FloatArray) -> float:
+    """Return the sample variance; that of a 0/1 term with its own p (1 - p)."""
+    if np.isin(x, (0.0, 1.0)).all():
+        return float(x.mean() * (1.0 - x.mean()))
+    return float(x.var(ddof=1)) if len(x) > 1 else 0.0
+
+
+def balance_table(
+    X: FloatArray,
+    terms: Sequence[str],
+    treated01: FloatArray,
+    weight: FloatArray | None = None,
+    *,
+    second_order: bool = False,
+) -> tuple[TermBalance, ...]:
+    """Return the balance of every term, with squares and pairwise products when `second_order`.
+
+    Squares and products of 0/1 terms that repeat a term, or never vary, are left out.
+    """
+    rows = [(name, "main", X[:, j]) for j, name in enumerate(terms)]
+    if second_order:
+        rows += _second_order(X, terms)
+    weight = np.ones(len(treated01)) if weight is None else weight
+    one, zero = treated01 == 1.0, treated01 == 0.0
+    return tuple(
+        TermBalance(
+            term=name,
+            kind=kind,
+            mean_treated=float(np.average(x[one], weights=weight[one])),
+            mean_comparison=float(np.average(x[zero], weights=weight[zero])),
+            smd_before=smd(x, treated01),
+            smd_after=smd(x, treated01, weight),
+        )
+        for name, kind, x in rows
+    )
+
+
+def _second_order(X: FloatArray, terms: Sequence[str]) -> list[tuple[str, str, FloatArray]]:
+    """Return squares and products of centred terms."""
+    centred = X - X.mean(axis=0)
+    binary = [bool(np.isin(X[:, j], (0.0, 1.0)).all()) for j in range(X.shape[1])]
+    found: list[tuple[str, str, FloatArray]] = []
+    for j, name in enumerate(terms):
+        if not binary[j]:
+            found.append((f"{name}^2", "square", centred[:, j] ** 2))
+        for i in range(j):
+            product = X[:, i] * X[:, j] if binary[i] and binary[j] else centred[:, i] * centred[:, j]
+            if product.std() > 1e-12:
+                found.append((f"{terms[i]} * {name}", "product", product))
+    return found
+
+
+def preference_score(propensity: FloatArray, treated01: FloatArray) -> FloatArray:
+    """Return the preference score (n,): the propensity score freed from how common treatment is.
+
+    Notes
+    -----
+    ``logit F = logit e - logit P``, with P the share of treated persons. Persons with 0.3 <= F <= 0.7 could have been
+    in either arm.
+
+    References
+    ----------
+    Walker et al. (2013), doi:10.2147/CER.S40357.
+    """
+    share = float(np.mean(treated01))
+    e = np.clip(propensity, 1e-12, 1.0 - 1e-12)
+    odds = e / (1.0 - e) * (1.0 - share) / share
+    result: FloatArray = odds / (1.0 + odds)
+    return result
+
+
+def effective_sample_size(weight: FloatArray) -> float:
+    """Return Kish's effective number of persons, ``(sum w)^2 / sum w^2``; 0 without weight."""
+    squares = float((weight**2).sum())
+    return float(weight.sum() ** 2 / squares) if squares > 0.0 else 0.0
+
+
+def smd_tests(
+    X: FloatArray, treated01: FloatArray, weight: FloatArray | None = None, *, threshold: float = 0.0
+) -> FloatArray:
+    """Return (k,) Bonferroni-adjusted p-values against ``|SMD| <= threshold`` for every column of `X`.
+
+    Notes
+    -----
+    ``z = (|SMD| - threshold) / sqrt(1 / n1 + 1 / n0)`` with effective numbers of persons; two-sided at threshold 0
+    (randomised arms), otherwise one-sided (more than a threshold of imbalance).
+    """
+    from scipy import stats
+
+    if X.shape[1] == 0:
+        return np.empty(0)
+    weight = np.ones(len(treated01)) if weight is None else weight
+    numbers = [effective_sample_size(weight[treated01 == arm]) for arm in (1.0, 0.0)]
+    error = float(np.sqrt(sum(1.0 / max(number, 1e-12) for number in numbers)))
+    sizes = np.array([abs(smd(X[:, j], treated01, weight)) for j in range(X.shape[1])])
+    tails = stats.norm.sf((sizes - threshold) / error) * (2.0 if threshold == 0.0 else 1.0)
+    result: FloatArray = np.minimum(tails * X.shape[1], 1.0)
+    return result

@@ -1,0 +1,130 @@
+"""Covariates as columns of numbers: dummies, powers, indicators of missing values.
+
+What happens to them in a model is elsewhere; which covariates there are is the plan's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from effectmeter.estimators.base import FloatArray
+from effectmeter.estimators.glm import independent_columns
+from effectmeter.plan import CovariateSpec, Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignMatrix:
+    """The covariates of those who are kept.
+
+    Attributes
+    ----------
+    X
+        (n kept, k) without intercept.
+    terms
+        (k,) names: ``age``, ``age^2``, ``sex=f``, ``priors missing``.
+    keep
+        (n given,) False for persons left out because a covariate is missing (``exclude``).
+    notes, notes_nl
+        One sentence per column that was dropped, in both languages, for the method section.
+    """
+
+    X: FloatArray = field(repr=False)
+    terms: tuple[str, ...]
+    keep: NDArray[np.bool_] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    notes_nl: tuple[str, ...] = ()
+
+
+def build_design_matrix(
+    persons: pl.DataFrame, adjust_for: Mapping[str, CovariateSpec], missing: Missing | None = None
+) -> DesignMatrix:
+    """Turn the plan's covariates into a matrix.
+
+    Parameters
+    ----------
+    persons
+        One row per person; missing is null (or NaN).
+    adjust_for
+        Covariates of the plan, in its order.
+    missing
+        ``indicator``: the mean (or a level of its own) and a 0/1 column; ``exclude``: the person is left out.
+
+    Notes
+    -----
+    Categories are dummies against the first level in alphabetical order. Columns that do not vary, or repeat a
+    combination of earlier ones, are dropped with a note. A numeric covariate's powers are taken of the centred value.
+    """
+    rule = "indicator" if missing is None else missing.covariates
+    n = persons.height
+    keep = np.ones(n, dtype=np.bool_)
+    if rule == "exclude":
+        for name in adjust_for:
+            keep &= ~_is_missing(persons[name])
+    kept = persons.filter(pl.Series(keep, dtype=pl.Boolean))
+    columns: list[tuple[str, FloatArray]] = []
+    for name, spec in adjust_for.items():
+        columns += _numeric(kept[name], spec.degree) if spec.type == "numeric" else _categorical(kept[name])
+    return _independent(columns, keep, int(keep.sum()))
+
+
+def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
+    """Return where a value is missing."""
+    result = column.is_null()
+    if column.dtype.is_float():
+        result = result | column.is_nan().fill_null(False)
+    return result.to_numpy().astype(np.bool_)
+
+
+def _numeric(column: pl.Series, degree: int) -> list[tuple[str, FloatArray]]:
+    """Return a number, its powers, and an indicator where some are missing."""
+    gone = _is_missing(column)
+    values = column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+    middle = float(values[~gone].mean()) if (~gone).any() else 0.0
+    filled = np.where(gone, middle, values)
+    found = [(column.name, filled)]
+    found += [(f"{column.name}^{power}", (filled - middle) ** power) for power in range(2, degree + 1)]
+    if gone.any():
+        found.append((f"{column.name} missing", gone.astype(np.float64)))
+    return found
+
+
+def _categorical(column: pl.Series) -> list[tuple[str, FloatArray]]:
+    """Return a 0/1 column per level but the first; missing is a level of its own."""
+    gone = _is_missing(column)
+    levels = column.cast(pl.String).to_numpy()
+    names = sorted({str(level) for level, out in zip(levels, gone, strict=True) if not out})
+    found = [(f"{column.name}={name}", ((levels == name) & ~gone).astype(np.float64)) for name in names[1:]]
+    if gone.any():
+        found.append((f"{column.name} missing", gone.astype(np.float64)))
+    return found
+
+
+def _independent(columns: list[tuple[str, FloatArray]], keep: NDArray[np.bool_], n: int) -> DesignMatrix:
+    """Return the matrix without columns that say nothing new."""
+    if not columns or n == 0:
+        return DesignMatrix(X=np.empty((n, 0)), terms=(), keep=keep)
+    X = np.column_stack([values for _, values in columns])
+    centred = X - X.mean(axis=0)
+    spread = np.abs(centred).max(axis=0)
+    varies = spread > 1e-12 * np.maximum(np.abs(X).max(axis=0), 1e-300)
+    centred[:, ~varies] = 0.0
+    kept = independent_columns(centred)
+    dropped = [j for j in range(X.shape[1]) if j not in set(kept.tolist())]
+    return DesignMatrix(
+        X=X[:, kept],
+        terms=tuple(columns[j][0] for j in kept),
+        keep=keep,
+        notes=tuple(
+            f"{columns[j][0]} was left out: it {'follows from other covariates' if varies[j] else 'does not vary'}."
+            for j in dropped
+        ),
+        notes_nl=tuple(
+            f"{columns[j][0]} is weggelaten: deze {'volgt uit andere kenmerken' if varies[j] else 'varieert niet'}."
+            for j in dropped
+        ),
+    )

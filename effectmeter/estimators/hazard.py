@@ -1,0 +1,370 @@
+"""Hazards: the time until the first event. Cox's model with Efron's ties, and the cumulative incidence.
+
+Written here because `statsmodels.PHReg` takes Breslow residuals for its clustered error under Efron's ties, and its
+Newton steps run away on ordinary data; both are tested for. R's `survival` is the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, SeparationError, Weights
+from effectmeter.estimators.glm import independent_columns
+from effectmeter.estimators.marginal import check_arms
+from effectmeter.estimators.sandwich import cluster_index, sum_by_unit, wald
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoxFit:
+    """A fitted Cox model.
+
+    Attributes
+    ----------
+    beta
+        (p,) log hazard ratios of the columns that were kept.
+    columns
+        (p,) their positions in the given matrix.
+    bread
+        (p, p) inverse of the information: the model's covariance.
+    log_likelihood
+        Partial, with Efron's ties.
+    residual
+        (n, p) score residuals, without weights.
+    """
+
+    beta: FloatArray
+    columns: NDArray[np.intp]
+    bread: FloatArray
+    log_likelihood: float
+    residual: FloatArray = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CumulativeIncidence:
+    """One less the Kaplan-Meier curve, at each day with an event.
+
+    Attributes
+    ----------
+    day
+        (d,) days with at least one event.
+    incidence, std_error
+        (d,) probability of an event up to and including that day, and its Greenwood error.
+    low, high
+        (d,) log-log limits.
+    n_at_risk, n_events
+        (d,) just before, and on, that day; weighted where weights were given.
+    """
+
+    day: FloatArray
+    incidence: FloatArray
+    std_error: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n_at_risk: FloatArray
+    n_events: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """Persons sorted by stratum and day, and the event times among them (d distinct ones, e deaths).
+
+    Attributes
+    ----------
+    order
+        (n,) sorting permutation.
+    first, last
+        (d,) first sorted row at risk at an event time, and the end of its stratum.
+    dead, time_of_death
+        (e,) sorted rows with an event, and the event time each belongs to.
+    fraction
+        (e,) Efron's l / m within its event time.
+    passed, start
+        (n,) how many event times up to and including the person's own day, and before its stratum.
+    """
+
+    order: NDArray[np.intp]
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+    dead: NDArray[np.intp]
+    time_of_death: NDArray[np.intp]
+    fraction: FloatArray
+    passed: NDArray[np.intp]
+    start: NDArray[np.intp]
+
+
+def hazard_ratio(
+    days: FloatArray,
+    event01: FloatArray,
+    treated01: FloatArray,
+    X: FloatArray,
+    *,
+    weights: Weights | None = None,
+    cluster: NDArray[np.generic] | None = None,
+    strata: NDArray[np.generic] | None = None,
+    variance: str = "cr0",
+    level: float = 0.95,
+) -> Estimate:
+    """Compare the hazard of a first event between arms.
+
+    Parameters
+    ----------
+    days, event01
+        (n,) days until the first event or the end of observation; 1 where it ended with an event.
+    treated01, X, weights, cluster, strata, level
+        As in `effectmeter.estimators.risk.risk_contrast`; strata have baseline hazards of their own.
+    variance
+        ``model`` (inverse information), or Lin and Wei's robust error: ``cr0``, ``cr1`` (times G / (G - 1)) by cluster,
+        ``hc0``, ``hc1`` by person. ``hc3`` and ``cr3`` are answered with ``hc1`` and ``cr1``, and say so in `variance`.
+
+    Returns
+    -------
+    Estimate
+        Estimator ``cox_efron``; normal reference, except clusters - 1 for ``cr1``.
+
+    Raises
+    ------
+    EmptyArmError, SeparationError, ConvergenceError
+        As named.
+
+    Notes
+    -----
+    Estimated weights enter the error through the score residuals L: ``A^-1 (w_i L_i + (sum_j L_j dw_j/dg') psi_i)``.
+
+    References
+    ----------
+    Efron (1977), doi:10.1080/01621459.1977.10480613; Lin & Wei (1989), doi:10.1080/01621459.1989.10478874;
+    Binder (1992), doi:10.1093/biomet/79.1.139 (weights).
+    """
+    event = np.asarray(event01, dtype=np.float64)
+    treated = np.asarray(treated01, dtype=np.float64)
+    check_arms(treated)
+    weight = np.ones(len(event)) if weights is None else weights.weight
+    for arm, name in ((1.0, "treated"), (0.0, "comparison")):
+        if not event[(treated == arm) & (weight > 0.0)].any():
+            raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+    covariates = np.column_stack([treated, X])
+    fit = fit_cox(np.asarray(days, dtype=np.float64), event, covariates, weight=weight, strata=strata)
+    if fit.columns[0] != 0:
+        raise SeparationError("the covariates determine the arm, so its effect cannot be separated from theirs")
+    variance = {"hc3": "hc1", "cr3": "cr1", "robust": "cr0"}.get(variance, variance)
+    df: float | None = None
+    if variance == "model":
+        error = float(np.sqrt(fit.bread[0, 0]))
+    else:
+        unit, n_units = cluster_index(cluster, variance, len(event))
+        influence = weight[:, None] * fit.residual @ fit.bread
+        if weights is not None and weights.parameter_influence is not None and weights.weight_gradient is not None:
+            influence = (
+                influence + weights.parameter_influence @ (fit.residual.T @ weights.weight_gradient).T @ fit.bread
+            )
+        factor = n_units / (n_units - 1) if variance in {"hc1", "cr1"} else 1.0
+        error = float(np.sqrt((sum_by_unit(influence[:, 0], unit, n_units) ** 2).sum() * factor))
+        df = float(n_units - 1) if variance == "cr1" and cluster is not None else None
+    return wald(float(fit.beta[0]), error, level=level, estimator="cox_efron", variance=variance, df=df, is_log=True)
+
+
+def fit_cox(
+    days: FloatArray,
+    event01: FloatArray,
+    X: FloatArray,
+    *,
+    weight: FloatArray | None = None,
+    strata: NDArray[np.generic] | None = None,
+) -> CoxFit:
+    """Fit Cox's model with Efron's treatment of ties, by Newton's method on the partial likelihood.
+
+    Parameters
+    ----------
+    days, event01, weight, strata
+        (n,).
+    X
+        (n, k) covariates.
+
+    Raises
+    ------
+    ConvergenceError
+        The likelihood has no maximum (a covariate predicts the order of events perfectly).
+
+    Notes
+    -----
+    At an event time with m deaths of mean weight w: ``sum_l w log(S0 - (l / m) D0)``, l = 0..m-1, with S over those at
+    risk and D over the deaths. All sums over time are cumulative sums: cost n p^2 per step.
+    """
+    n = len(days)
+    weight = np.ones(n) if weight is None else weight
+    clock = _clock(days, event01, strata, weight)
+    columns = independent_columns(X - X.mean(axis=0))
+    centred = X[:, columns] - X[:, columns].mean(axis=0)
+    scale = np.maximum(centred.std(axis=0), 1e-300)
+    Z, w = (centred / scale)[clock.order], weight[clock.order]
+    beta = np.zeros(len(columns))
+    best, score, information = _likelihood(Z, w, clock, beta)
+    for _ in range(50):
+        step = np.linalg.lstsq(information, score)[0]
+        factor = 1.0
+        while True:
+            trial = _likelihood(Z, w, clock, beta + factor * step)
+            if trial[0] >= best - 1e-10 * abs(best) or factor < 1e-6:
+                break
+            factor /= 2.0
+        beta = beta + factor * step
+        best, score, information = trial
+        if np.abs(beta).max() > 20.0:
+            raise ConvergenceError("a covariate predicts the order of events perfectly, so Cox's model has no maximum")
+        if np.abs(step).max() < 1e-10:
+            break
+    else:
+        raise ConvergenceError("Cox's model did not reach its maximum", next_step="adjust for fewer covariates")
+    residual = np.empty((n, len(columns)))
+    residual[clock.order] = _score_residuals(Z, w, clock, beta) * scale
+    return CoxFit(
+        beta=beta / scale,
+        columns=columns,
+        bread=np.linalg.inv(information) / np.outer(scale, scale),
+        log_likelihood=best,
+        residual=residual,
+    )
+
+
+def _clock(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | None, weight: FloatArray) -> _Clock:
+    """Return the event times and who is at risk at each."""
+    n = len(days)
+    stratum = np.zeros(n, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
+    order = np.lexsort((days, stratum))
+    by_stratum, by_day = stratum[order], days[order]
+    dies = (event[order] > 0.0) & (weight[order] > 0.0)
+    new = np.r_[True, (np.diff(by_stratum) != 0) | (np.diff(by_day) != 0)]
+    moment = np.cumsum(new) - 1
+    starts = np.flatnonzero(new)
+    has_event = np.bincount(moment, dies, len(starts)) > 0
+    number = np.cumsum(has_event) - 1
+    ends = np.searchsorted(by_stratum, by_stratum, side="right")
+    first_of_stratum = np.searchsorted(by_stratum, by_stratum, side="left")
+    dead = np.flatnonzero(dies)
+    time_of_death = number[moment[dead]]
+    tied = np.bincount(time_of_death)
+    within = np.arange(len(dead)) - np.r_[0, np.cumsum(tied)[:-1]][time_of_death]
+    passed = np.cumsum(has_event)[moment]
+    return _Clock(
+        order=order,
+        first=starts[has_event],
+        last=ends[starts[has_event]],
+        dead=dead,
+        time_of_death=time_of_death,
+        fraction=within / tied[time_of_death],
+        passed=passed,
+        start=np.where(has_event[moment], passed - 1, passed)[first_of_stratum],
+    )
+
+
+def _over_risk_sets(values: FloatArray, clock: _Clock) -> FloatArray:
+    """Return the sums over those at risk at each event time."""
+    below = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    result: FloatArray = below[clock.last] - below[clock.first]
+    return result
+
+
+def _per_death(
+    Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return relative hazards (n,), and per death Efron's denominator, mean covariates (e, p) and mean weight."""
+    r = w * np.exp(np.clip(Z @ beta, -500.0, 500.0))
+    m = len(clock.first)
+    at, dead = clock.time_of_death, clock.dead
+    S0, S1 = _over_risk_sets(r, clock), _over_risk_sets(r[:, None] * Z, clock)
+    D0 = np.bincount(at, r[dead], m)
+    D1 = sum_by_unit(r[dead, None] * Z[dead], at, m)
+    average = (np.bincount(at, w[dead], m) / np.bincount(at, minlength=m))[at]
+    z = S0[at] - clock.fraction * D0[at]
+    mean = (S1[at] - clock.fraction[:, None] * D1[at]) / z[:, None]
+    return r, z, mean, average
+
+
+def _likelihood(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Return log likelihood, score (p,) and information (p, p)."""
+    r, z, mean, average = _per_death(Z, w, clock, beta)
+    at, dead, m = clock.time_of_death, clock.dead, len(clock.first)
+    value = float((w[dead] * (Z[dead] @ beta)).sum() - (average * np.log(z)).sum())
+    score = w[dead] @ Z[dead] - average @ mean
+    hazard = np.bincount(at, average / z, m)
+    total = np.r_[0.0, np.cumsum(hazard)]
+    through = r * (total[clock.passed] - total[clock.start])
+    np.subtract.at(through, dead, r[dead] * np.bincount(at, average * clock.fraction / z, m)[at])
+    information = (Z * through[:, None]).T @ Z - (mean * average[:, None]).T @ mean
+    return value, score, information
+
+
+def _score_residuals(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray) -> FloatArray:
+    """Return the score residuals (n, p) of sorted persons, Efron's version, without weights."""
+    _, z, mean, average = _per_death(Z, w, clock, beta)
+    at, dead, m = clock.time_of_death, clock.dead, len(clock.first)
+    relative = np.exp(np.clip(Z @ beta, -500.0, 500.0))[:, None]
+    a = average / z
+    hazard = np.r_[0.0, np.cumsum(np.bincount(at, a, m))]
+    drift = np.concatenate([np.zeros((1, Z.shape[1])), np.cumsum(sum_by_unit(a[:, None] * mean, at, m), axis=0)])
+    passed, start = clock.passed, clock.start
+    residual = -relative * (Z * (hazard[passed] - hazard[start])[:, None] - (drift[passed] - drift[start]))
+    # Those who die are only partly at risk at their own moment.
+    less = np.bincount(at, a * clock.fraction, m)
+    less_mean = sum_by_unit((a * clock.fraction)[:, None] * mean, at, m)
+    centre = sum_by_unit(mean, at, m) / np.bincount(at, minlength=m)[:, None]
+    residual[dead] += Z[dead] - centre[at] + relative[dead] * (Z[dead] * less[at][:, None] - less_mean[at])
+    return residual
+
+
+def cumulative_incidence(
+    days: FloatArray, event01: FloatArray, weights: FloatArray | None = None, *, level: float = 0.95
+) -> CumulativeIncidence:
+    """Return the share of persons with a first event by each day, with censoring taken into account.
+
+    Parameters
+    ----------
+    days, event01
+        (n,) days until the first event or the end of observation; 1 where it ended with an event.
+    weights
+        (n,) weights, taken as known.
+    level
+        Of the pointwise limits.
+
+    Notes
+    -----
+    ``S(t) = prod (1 - d / n)``; Greenwood's error, for weights with the effective numbers ``(sum w)^2 / sum w^2`` at
+    risk (Xie & Liu 2005); limits ``S^exp(+- z se / (S log S))``.
+
+    References
+    ----------
+    Xie & Liu (2005), doi:10.1002/sim.2174.
+    """
+    from scipy import stats
+
+    time, event = np.asarray(days, dtype=np.float64), np.asarray(event01, dtype=np.float64)
+    w = np.ones(len(time)) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.argsort(time, kind="stable")
+    time, event, w = time[order], event[order], w[order]
+    day = np.unique(time[(event > 0.0) & (w > 0.0)])
+    first = np.searchsorted(time, day, side="left")
+    at_risk = w.sum() - np.r_[0.0, np.cumsum(w)][first]
+    squares = (w**2).sum() - np.r_[0.0, np.cumsum(w**2)][first]
+    here = np.searchsorted(day, time[event > 0.0])
+    inside = w[event > 0.0] > 0.0
+    n_events = np.bincount(here[inside], w[event > 0.0][inside], len(day))
+    q = np.clip(n_events / at_risk, 0.0, 1.0)
+    survival = np.cumprod(1.0 - q)
+    effective = at_risk**2 / np.maximum(squares, 1e-300)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.sqrt(np.cumsum(q / ((1.0 - q) * effective)))
+        half = stats.norm.ppf(1.0 - (1.0 - level) / 2.0) * relative / -np.log(survival)
+        low, high = 1.0 - survival ** np.exp(-half), 1.0 - survival ** np.exp(half)
+    gone = survival <= 0.0
+    return CumulativeIncidence(
+        day=day,
+        incidence=1.0 - survival,
+        std_error=np.where(gone, np.nan, survival * relative),
+        low=np.where(gone, np.nan, low),
+        high=np.where(gone, np.nan, high),
+        n_at_risk=at_risk,
+        n_events=n_events,
+    )
