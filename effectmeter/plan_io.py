@@ -20,7 +20,10 @@ from pydantic_core import ErrorDetails
 from effectmeter.errors import EffectmeterError, PlanError
 from effectmeter.plan import Plan
 from effectmeter.plan_rules import RulesError, listed, nearest
+from effectmeter.plan_template import plan_template
 from effectmeter.plan_yaml import MAXIMUM_BYTES, Document, read_yaml
+
+__all__ = ["load_plan", "load_plans", "plan_content", "plan_hash", "plan_template"]
 
 _QUOTED = re.compile(r"'([^']*)'")
 _KINDS = {

@@ -1,4 +1,4 @@
-"""The catalogue's result tables, column by column, each with its disclosure role. Read them through `effectmeter.schema`.
+"""The catalogue's result tables, column by column, with disclosure roles; read them through `effectmeter.schema`.
 
 The dataclasses in `effectmeter.results` have the same fields; a test holds the two together.
 """
