@@ -1,0 +1,67 @@
+# Every recipe; `make` alone lists them. Nothing but Python 3.11+ and make is needed to begin.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_VERSION := 0.13.9
+export EFFECTMETER_HOME ?= $(CURDIR)/data
+export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
+export DAGSTER_DISABLE_TELEMETRY = yes
+
+.PHONY: help install demo ui test check lint types imports lock browser references coverage docs clean
+
+help: ## List the recipes
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(STAMP): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Effectmeter needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "Installing from uv.lock (once; a minute or so) ..." >&2
+	@$(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python
+	@touch $@
+
+install: $(STAMP) ## Install what the lock file names into .venv
+
+demo: $(STAMP) ## The main job: bundled deliveries in, reports out, their paths printed
+	@$(BIN)/effectmeter worlds >/dev/null
+	@$(BIN)/effectmeter refresh
+
+ui: $(STAMP) ## Open Dagster on the same project, at http://localhost:3000
+	@$(BIN)/effectmeter ui
+
+test: $(STAMP) check ## Lint, types, import directions, lock, and all tests, the browser's included
+	@$(BIN)/python tests/find_browser.py --install || true
+	@$(BIN)/pytest
+
+check: lint types imports lock ## Everything that is checked without running the software
+
+lint: $(STAMP) ## Format and lint, docstrings included
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+format: $(STAMP) ## Put the code into the house format
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+types: $(STAMP) ## Type check, strictly
+	@$(BIN)/mypy --no-error-summary
+
+imports: $(STAMP) ## Check that rooms depend downwards only
+	@$(BIN)/lint-imports --no-cache >/dev/null || { $(BIN)/lint-imports --no-cache; exit 1; }
+
+lock: $(STAMP) ## Check that the lock file belongs to pyproject.toml
+	@$(BIN)/uv lock --check --quiet
+
+references: ## Recompute the R reference values (needs R with survival, sandwich, clubSandwich, geepack)
+	@Rscript tests/references/make_references.R
+
+coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (minutes); rewrites benchmarks/coverage.md
+	@$(BIN)/python benchmarks/coverage.py
+
+docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
+	@$(BIN)/python -m pipelines.generated
+
+clean: ## Remove what the recipes made, except data
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

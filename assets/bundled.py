@@ -1,0 +1,34 @@
+"""The bundled deliveries: TARP as it is, the synthetic worlds from their seed, each put into a quarter's folder."""
+
+import shutil
+from pathlib import Path
+
+from assets.provenance import ROOT
+from effectmeter.errors import UsageError
+from effectmeter.home import Home
+from effectmeter.quarters import Quarter
+
+REAL = ROOT / "programmes" / "deliveries"
+
+
+def write_deliveries(home: Home, quarter: Quarter, wanted: list[str], seed: int) -> dict[str, tuple[Path, ...]]:
+    """Write the bundled deliveries of some programmes (all when none is named) for a quarter."""
+    from effectmeter.worlds import WORLDS, write_world
+
+    real = sorted(folder.name for folder in REAL.iterdir() if folder.is_dir())
+    known = [*real, *WORLDS]
+    for programme in wanted:
+        if programme not in known:
+            raise UsageError(
+                f"no delivery is bundled for '{programme[:60]}'", where="--programme", allowed=", ".join(known)
+            )
+    written: dict[str, tuple[Path, ...]] = {}
+    for programme in wanted or known:
+        folder = home.delivery(programme, quarter)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if programme in real:
+            sources = sorted((REAL / programme).glob("*.csv"))
+            written[programme] = tuple(Path(shutil.copyfile(path, folder / path.name)) for path in sources)
+        else:
+            written[programme] = write_world(programme, quarter, folder, seed=seed)
+    return written

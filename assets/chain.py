@@ -1,0 +1,148 @@
+"""One programme's chain of assets, from delivery to report. Thin: open, call, store, attach metadata.
+
+The factory builds the same eight assets and two batteries of checks for every plan, so that health, freshness and
+history are seen per programme. What a step *does* lives in `vault`, `effectmeter`, `expectations` and `reports`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import dagster as dg
+
+from assets import steps
+from assets.installation import QUARTERS, Installation, safely
+from effectmeter.plan import Plan
+from effectmeter.quarters import Quarter
+from expectations import CheckSpec, analysis_check_specs, landing_check_specs
+
+REPORT_DEADLINE = dg.FreshnessPolicy.cron(
+    deadline_cron="0 9 1 2,5,8,11 *", lower_bound_delta=timedelta(days=30), timezone="Europe/Amsterdam"
+)
+"""A month after a quarter has closed its report must stand."""
+
+DESCRIPTIONS = {
+    "landing": "The delivery, read, mapped to the standard tables and typed. Rejected rows are counted by reason.",
+    "cohort": "Who is analysed, from when: eligibility, time zero, prior counts. Every loss is counted step by step.",
+    "outcomes": "Events and time at risk per person, outcome and window, net of detention and other absences.",
+    "comparability": "Weights that make the arms comparable; balance before and after; overlap.",
+    "effects": "Every estimate of the plan: primary, unadjusted, sensitivity, placebo, subgroups. Nothing hidden yet.",
+    "diagnostics": "The gates: which estimates may be shown, and why the others may not. Claims and verdict.",
+    "release": "The release gate: only cleared aggregates leave the vault. Staged beside the releases.",
+    "report": "The report in Dutch and English with its files, moved into place in one rename.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The definitions of one programme."""
+
+    programme: str
+    assets: tuple[dg.AssetsDefinition, ...]
+    checks: tuple[dg.AssetChecksDefinition, ...]
+
+
+def group_name(programme: str) -> str:
+    """Return the Dagster group of a programme: group names know no hyphen."""
+    return programme.replace("-", "_")
+
+
+def build_chain(plan: Plan) -> Chain:
+    """Return the assets and checks of one programme.
+
+    Parameters
+    ----------
+    plan
+        A valid plan. Faulty ones get `build_faulty_plan`.
+    """
+    names = list(DESCRIPTIONS)
+    keys = {name: dg.AssetKey([plan.programme, name]) for name in names}
+    assets = tuple(
+        _asset(plan, name, keys[name], upstream=[keys[names[position - 1]]] if position else [])
+        for position, name in enumerate(names)
+    )
+    checks = (
+        _checks(plan, "landing", keys["landing"], landing_check_specs(plan)),
+        _checks(plan, "outcomes", keys["outcomes"], analysis_check_specs(plan)),
+    )
+    return Chain(plan.programme, assets, checks)
+
+
+def _asset(plan: Plan, name: str, key: dg.AssetKey, upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    step = steps.STEPS[name]
+
+    @dg.asset(
+        key=key,
+        deps=upstream,
+        group_name=group_name(plan.programme),
+        partitions_def=QUARTERS,
+        description=f"{DESCRIPTIONS[name]}\n\n**{plan.title.en}** ({plan.design})"
+        + ("\n\nSYNTHETIC data" if plan.synthetic else ""),
+        owners=["team:effectmeter"],
+        kinds={"python", "duckdb"} if name != "report" else {"html"},
+        tags={"design": plan.design, "synthetic": str(plan.synthetic).lower()},
+        freshness_policy=REPORT_DEADLINE if name == "report" else None,
+        metadata=steps.definition_metadata(name),
+    )
+    @safely(plan.programme, name)
+    def build(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        quarter = Quarter.parse(context.partition_key)
+        return dg.MaterializeResult(metadata=step(installation.home, plan, quarter))
+
+    return build
+
+
+def _checks(plan: Plan, name: str, key: dg.AssetKey, specs: tuple[CheckSpec, ...]) -> dg.AssetChecksDefinition:
+    by_name = {spec.name: spec for spec in specs}
+
+    @dg.multi_asset_check(
+        name=f"{group_name(plan.programme)}__{name}_expectations",
+        specs=[
+            dg.AssetCheckSpec(
+                spec.name, asset=key, description=spec.description_en, blocking=spec.severity == "critical"
+            )
+            for spec in specs
+        ],
+        can_subset=True,
+    )
+    @safely(plan.programme, f"{name} expectations")
+    def check(context: dg.AssetCheckExecutionContext, installation: Installation):  # type: ignore[no-untyped-def]
+        quarter = Quarter.parse(context.partition_key)
+        selected = {check_key.name for check_key in context.selected_asset_check_keys}
+        outcomes = steps.check(installation.home, plan, quarter, name)
+        return [
+            dg.AssetCheckResult(
+                asset_key=key,
+                check_name=outcome.spec.name,
+                passed=outcome.passed,
+                severity=dg.AssetCheckSeverity.ERROR
+                if by_name[outcome.spec.name].severity == "critical"
+                else dg.AssetCheckSeverity.WARN,
+                description=None if outcome.passed else outcome.advice_en,
+                metadata={
+                    "figure": outcome.figure,
+                    "threshold": outcome.threshold,
+                    "what_to_do": "nothing" if outcome.passed else outcome.advice_en,
+                    "wat_te_doen": "niets" if outcome.passed else outcome.advice_nl,
+                },
+            )
+            for outcome in outcomes
+            if outcome.spec.name in selected
+        ]
+
+    return check
+
+
+def build_faulty_plan(programme: str, fault: str) -> dg.AssetsDefinition:
+    """Return an asset that says what is wrong with a plan, so that one faulty plan neither hides nor stops the rest."""
+
+    @dg.asset(
+        key=dg.AssetKey([programme, "plan"]),
+        group_name=group_name(programme),
+        partitions_def=QUARTERS,
+        description=f"This plan has faults; mend them and reload.\n\n```\n{fault}\n```",
+        owners=["team:effectmeter"],
+    )
+    def plan() -> None:
+        raise dg.Failure(description=fault, allow_retries=False)
+
+    return plan

@@ -1,0 +1,84 @@
+"""What a release was made with: code, lock, versions, and the plan's history for its programme.
+
+Hashes are of content, so that the same delivery, plan and code are recognised as the same, whatever the day.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from effectmeter.home import Home
+from effectmeter.plan import Plan
+from effectmeter.plan_io import plan_hash
+from effectmeter.quarters import Quarter
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("effectmeter", "sql", "vault", "expectations", "reports", "assets", "pipelines")
+LIBRARIES = ("dagster", "duckdb", "polars", "great-expectations", "statsmodels", "numpy", "scipy", "altair")
+
+
+def code_hash() -> str:
+    """Return a hash over every source file of the rooms, in path order."""
+    digest = hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def software() -> dict[str, Any]:
+    """Return versions and hashes of everything that had a hand in the numbers."""
+    lock = ROOT / "uv.lock"
+    return {
+        "effectmeter": importlib.metadata.version("effectmeter"),
+        "code_hash": code_hash(),
+        "lock_hash": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+        "python": platform.python_version(),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def record_plan(home: Home, plan: Plan, quarter: Quarter, today: date) -> list[dict[str, Any]]:
+    """Note the plan's hash the first time that it meets outcome data; return the whole history, oldest first.
+
+    A plan that changes after it has seen outcomes is no longer a plan made in advance; every report says so. Each entry
+    holds ``hash``, ``first_used`` (date), ``quarter`` and ``changed`` (the dotted fields that differ from the entry
+    before it).
+    """
+    path = home.root / "vault" / plan.programme / "plan-history.json"
+    history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    digest = plan_hash(plan)
+    if not any(entry["hash"] == digest for entry in history):
+        content = plan.model_dump(mode="json", by_alias=True)
+        before = history[-1]["plan"] if history else content
+        history.append(
+            {
+                "hash": digest,
+                "first_used": today.isoformat(),
+                "quarter": str(quarter),
+                "changed": sorted(_changed(before, content)),
+                "plan": content,
+            }
+        )
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(history, ensure_ascii=False, indent=1), encoding="utf-8")
+        temporary.chmod(0o600)
+        temporary.replace(path)
+    return [{key: value for key, value in entry.items() if key != "plan"} for entry in history]
+
+
+def _changed(before: Any, after: Any, path: str = "") -> list[str]:
+    """Return the dotted fields in which two plans differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            field
+            for key in sorted({*before, *after})
+            for field in _changed(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    return [] if before == after else [path]

@@ -1,0 +1,96 @@
+"""Releases on disk: finding them, and moving a finished one into place in a single rename.
+
+A release folder is immutable. It is written under a name that starts with a dot, beside its final place, and renamed
+when it is whole; a killed run leaves at most such a folder behind, which the next run clears away.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from effectmeter.errors import EffectmeterError
+from effectmeter.home import Home
+from effectmeter.quarters import Quarter
+from effectmeter.results import ClaimRuling, EffectRow, GateResult, as_record
+
+STAGING = ".staging"
+
+
+def editions(folder: Path) -> list[Path]:
+    """Return a quarter's editions, oldest first."""
+    return sorted(path for path in folder.glob("[0-9][0-9][0-9]") if path.is_dir()) if folder.exists() else []
+
+
+def latest_edition(folder: Path) -> Path | None:
+    """Return a quarter's newest edition, or None."""
+    found = editions(folder)
+    return found[-1] if found else None
+
+
+def find_edition(home: Home, programme: str, quarter: Quarter) -> Path:
+    """Return the newest edition of a programme's quarter, or say that there is none."""
+    edition = latest_edition(home.releases(programme, quarter))
+    if edition is None:
+        raise EffectmeterError(
+            f"there is no release of {programme} for {quarter}",
+            where=str(home.release_root),
+            next_step=f"run `effectmeter refresh --programme {programme} --quarter {quarter}`",
+        )
+    return edition
+
+
+def read_passport(edition: Path) -> dict[str, Any]:
+    """Return an edition's evidence passport."""
+    passport: dict[str, Any] = json.loads((edition / "passport.json").read_text(encoding="utf-8"))
+    return passport
+
+
+def next_edition_name(folder: Path) -> str:
+    """Return the name of the edition after the newest: ``001``, ``002``, ..."""
+    newest = latest_edition(folder)
+    return f"{int(newest.name) + 1 if newest else 1:03d}"
+
+
+def fresh_staging(folder: Path) -> Path:
+    """Return an empty staging folder, clearing what a killed run left there."""
+    staging = folder / STAGING
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    return staging
+
+
+def publish(staging: Path, name: str) -> Path:
+    """Move a finished staging folder into its final place in one rename, and return that place."""
+    return staging.rename(staging.with_name(name))
+
+
+def vault_effects(home: Home, programme: str, quarter: Quarter) -> dict[str, list[dict[str, Any]]]:
+    """Return effects, gates and claims as they lie in the vault: unrounded, hidden rows with their values."""
+    from vault.connection import open_vault
+    from vault.results import read_results
+
+    path = home.vault(programme, quarter)
+    if not path.exists():
+        raise EffectmeterError(
+            f"there is no vault of {programme} for {quarter}",
+            where=str(home.root / "vault"),
+            next_step=f"run `effectmeter refresh --programme {programme} --quarter {quarter}`",
+        )
+    with open_vault(path, read_only=True) as connection:
+        return {
+            "effects": [as_record(row) for row in read_results(connection, "estimate.effects", EffectRow)],
+            "gates": [as_record(row) for row in read_results(connection, "estimate.gates", GateResult)],
+            "claims": [as_record(row) for row in read_results(connection, "estimate.claims", ClaimRuling)],
+        }
+
+
+def released_effects(home: Home, programme: str, quarter: Quarter) -> dict[str, list[dict[str, Any]]]:
+    """Return effects, gates and claims as released: rounded, hidden and suppressed values empty."""
+    import polars as pl
+
+    edition = find_edition(home, programme, quarter)
+    effects = pl.read_parquet(edition / "effects.parquet")
+    tables = {name: pl.read_csv(edition / "tables" / f"{name}.csv") for name in ("gates", "claims")}
+    return {"effects": effects.to_dicts()} | {name: table.to_dicts() for name, table in tables.items()}

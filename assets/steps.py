@@ -1,0 +1,194 @@
+"""What each asset of a chain does: open the vault, call the room that knows how, store, return metadata.
+
+One function per asset, all of one shape: (home, plan, quarter) -> metadata. No step computes anything itself.
+Heavy libraries are imported by the rooms inside the functions that use them, so that definitions load quickly.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from assets.gate import record_checks, record_provenance, require_checked
+from assets.metadata import attrition_table, column_schema, safe_count
+from assets.provenance import record_plan
+from assets.publishing import release_step, report_step
+from assets.storage import read_comparability, write_comparability
+from effectmeter.home import Home
+from effectmeter.plan import Plan
+from effectmeter.quarters import Quarter
+from effectmeter.results import ClaimRuling, CurvePoint, EffectRow, GateResult, Verdict
+from effectmeter.schema import RESULT_TABLES, STANDARD_TABLES
+from expectations import CheckOutcome
+
+Metadata: TypeAlias = dict[str, Any]
+Step: TypeAlias = Callable[[Home, Plan, Quarter], Metadata]
+
+
+def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Read the delivery into the vault."""
+    from vault.connection import open_vault
+    from vault.intake import land
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        report = land(connection, plan, home.delivery(plan.programme, quarter), quarter)
+        record_provenance(connection, plan, report.delivery_hash)
+    columns = [dg.TableColumn(name) for name in ("table", "rows kept", "rows rejected")]
+    records = [
+        dg.TableRecord({"table": table.table_name, "rows kept": table.n_rows_kept, "rows rejected": table.n_rejected})
+        for table in report.tables
+    ]
+    persons = [table.n_rows_kept for table in report.tables if table.table_name == "persons"]
+    return {
+        "dagster/row_count": persons[0] if persons else sum(table.n_rows_kept for table in report.tables),
+        "tables": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
+        "delivery_hash": report.delivery_hash,
+    }
+
+
+def cohort_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Build the cohort from a delivery that passed its checks."""
+    from vault.cohort import build_cohort
+
+    from vault.connection import open_vault
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "landing")
+        steps = build_cohort(connection, plan, quarter)
+    kept = {step.arm: step.n_after for step in steps}
+    return {
+        "dagster/row_count": sum(kept.values()),
+        "attrition": attrition_table(steps, plan),
+    } | {f"persons {arm}": safe_count(count, plan) for arm, count in kept.items()}
+
+
+def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Count events and time at risk."""
+    from vault.outcomes import build_outcomes
+
+    from vault.connection import open_vault
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "landing")
+        build_outcomes(connection, plan, quarter)
+        rows = connection.sql("select count(*) from outcomes.person_windows").fetchall()[0][0]
+    return {"dagster/row_count": rows, "outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
+
+
+def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Weigh the comparison group and measure what that does to balance and overlap."""
+    from effectmeter.designs.registry import design_for
+    from vault.analysis import read_analysis_data
+
+    from vault.connection import open_vault
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "landing")
+        require_checked(connection, plan, "outcomes")
+        found = design_for(plan).compare(read_analysis_data(connection, plan, quarter))
+        write_comparability(connection, found)
+    worst = max((abs(row.smd_after) for row in found.balance if row.kind == "main"), default=None)
+    return {
+        "dagster/row_count": len(found.balance),
+        "largest standardised difference left": "-" if worst is None else f"{worst:.2f}",
+    }
+
+
+def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Estimate everything the plan asks for; nothing is hidden yet, so no figure leaves this step."""
+    from effectmeter.designs.registry import design_for
+    from vault.analysis import read_analysis_data
+
+    from effectmeter.designs.curves import incidence_curves
+    from vault.connection import open_vault
+    from vault.results import write_results
+
+    record_plan(home, plan, quarter, date.today())
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "outcomes")
+        data = read_analysis_data(connection, plan, quarter)
+        comparability = read_comparability(connection)
+        effects = design_for(plan).estimate(data, comparability)
+        write_results(connection, "estimate.estimated", effects, EffectRow)
+        write_results(connection, "estimate.curves", incidence_curves(data, comparability), CurvePoint)
+    analyses = Counter(row.analysis for row in effects)
+    return {"dagster/row_count": len(effects)} | {f"rows {name}": count for name, count in sorted(analyses.items())}
+
+
+def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
+    """Apply the gates, then rule on claims and verdict with what they leave."""
+    from effectmeter.designs.registry import design_for
+    from vault.analysis import read_analysis_data, read_reach
+
+    from effectmeter.diagnostics import apply_gates
+    from effectmeter.verdicts import rule
+    from vault.connection import open_vault
+    from vault.results import read_results, write_results
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "outcomes")
+        data = read_analysis_data(connection, plan, quarter)
+        estimated = read_results(connection, "estimate.estimated", EffectRow)
+        gates = design_for(plan).gates(data, read_comparability(connection), estimated)
+        effects = apply_gates(estimated, gates)
+        verdict, claims = rule(plan, effects, gates, read_reach(connection, plan))
+        write_results(connection, "estimate.gates", gates, GateResult)
+        write_results(connection, "estimate.effects", effects, EffectRow)
+        write_results(connection, "estimate.claims", claims, ClaimRuling)
+        write_results(connection, "estimate.verdict", [verdict], Verdict)
+    columns = [dg.TableColumn(name) for name in ("gate", "status", "threshold")]
+    records = [
+        # Figures of gates may hold small counts; the report shows the cleared ones.
+        dg.TableRecord({"gate": gate.gate, "status": gate.status, "threshold": gate.threshold})
+        for gate in gates
+    ]
+    statuses = Counter(row.status for row in effects)
+    return {
+        "dagster/row_count": len(effects),
+        "gates": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
+    } | {f"effects {status}": count for status, count in sorted(statuses.items())}
+
+
+def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOutcome, ...]:
+    """Run a battery of expectations and record it in the vault, where `require_checked` finds it."""
+    from expectations import check_analysis, check_landing
+    from vault.connection import open_vault
+
+    previous = home.vault(plan.programme, quarter.previous())
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        if table == "landing":
+            outcomes = check_landing(connection, plan, quarter, previous if previous.exists() else None)
+        else:
+            outcomes = check_analysis(connection, plan, quarter)
+        record_checks(connection, plan, table, outcomes)
+    return outcomes
+
+
+STEPS: dict[str, Step] = {
+    "landing": land_step,
+    "cohort": cohort_step,
+    "outcomes": outcomes_step,
+    "comparability": comparability_step,
+    "effects": effects_step,
+    "diagnostics": diagnostics_step,
+    "release": release_step,
+    "report": report_step,
+}
+
+_SCHEMAS = {
+    "landing": ("persons", STANDARD_TABLES),
+    "comparability": ("balance", RESULT_TABLES),
+    "effects": ("effects", RESULT_TABLES),
+    "diagnostics": ("gates", RESULT_TABLES),
+    "release": ("effects", RESULT_TABLES),
+}
+
+
+def definition_metadata(name: str) -> Metadata:
+    """Return what the UI shows of an asset before it has run: its column schema."""
+    if name not in _SCHEMAS:
+        return {}
+    table, catalogue = _SCHEMAS[name]
+    return {"dagster/column_schema": column_schema(catalogue[table])}
