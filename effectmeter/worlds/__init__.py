@@ -15,7 +15,7 @@ from effectmeter.quarters import Quarter
 from effectmeter.worlds import alleen_jij_bepaalt, integrale_familieaanpak
 from effectmeter.worlds.base import Truth, World
 
-__all__ = ["WORLDS", "Truth", "World", "world_truth", "write_world"]
+__all__ = ["DEFAULT_SEED", "WORLDS", "Truth", "World", "world_truth", "write_world"]
 
 DEFAULT_SEED = 20_260_930
 """The seed of the bundled demonstration."""
