@@ -192,7 +192,7 @@ def fit_glm(
         residual=residual,
         slope=slope,
         free=inside,
-        bread=np.linalg.pinv(information, hermitian=True),
+        bread=np.linalg.pinv(information, hermitian=True).astype(np.float64),
         scale=float((weight * residual**2).sum() / degrees) if family == "gaussian" else 1.0,
     )
 

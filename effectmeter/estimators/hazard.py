@@ -306,7 +306,7 @@ def _score_residuals(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArr
     hazard = np.r_[0.0, np.cumsum(np.bincount(at, a, m))]
     drift = np.concatenate([np.zeros((1, Z.shape[1])), np.cumsum(sum_by_unit(a[:, None] * mean, at, m), axis=0)])
     passed, start = clock.passed, clock.start
-    residual = -relative * (Z * (hazard[passed] - hazard[start])[:, None] - (drift[passed] - drift[start]))
+    residual: FloatArray = -relative * (Z * (hazard[passed] - hazard[start])[:, None] - (drift[passed] - drift[start]))
     # Those who die are only partly at risk at their own moment.
     less = np.bincount(at, a * clock.fraction, m)
     less_mean = sum_by_unit((a * clock.fraction)[:, None] * mean, at, m)
@@ -350,7 +350,7 @@ def cumulative_incidence(
     squares = (w**2).sum() - np.r_[0.0, np.cumsum(w**2)][first]
     here = np.searchsorted(day, time[event > 0.0])
     inside = w[event > 0.0] > 0.0
-    n_events = np.bincount(here[inside], w[event > 0.0][inside], len(day))
+    n_events = sum_by_unit(w[event > 0.0][inside], here[inside], len(day))
     q = np.clip(n_events / at_risk, 0.0, 1.0)
     survival = np.cumprod(1.0 - q)
     effective = at_risk**2 / np.maximum(squares, 1e-300)

@@ -30,6 +30,8 @@ def sum_by_unit(values: FloatArray, unit: IntArray, n_units: int) -> FloatArray:
     """Return the sums of `values` (n,) or (n, k) over each unit."""
     if n_units == len(unit) and np.array_equal(unit, np.arange(n_units)):
         return values
+    if values.ndim == 1:
+        return np.bincount(unit, values, n_units).astype(np.float64)
     total = np.zeros((n_units, *values.shape[1:]))
     np.add.at(total, unit, values)
     return total
@@ -67,7 +69,7 @@ def coefficient_influence(
     if variance in {"hc3", "cr3"}:
         if n_units == len(unit):
             leverage = curvature * np.einsum("ij,jk,ik->i", fit.design, fit.bread, fit.design, optimize=True)
-            beta = (score @ fit.bread) / np.maximum(1.0 - leverage, 1e-8)[:, None]
+            beta: FloatArray = (score @ fit.bread) / np.maximum(1.0 - leverage, 1e-8)[:, None]
         else:
             beta = _jackknife(fit.design, curvature, score, unit, n_units, fit.bread)
     else:
