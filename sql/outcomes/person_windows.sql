@@ -1,0 +1,163 @@
+-- Events and time at risk per person, outcome and window.
+--
+-- Grain:    one row per person of the cohort, outcome and window.
+-- Inputs:   landing.events, landing.absences; temp persons_in_view (the cohort, or the placebo's);
+--           temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per filter);
+--           temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of one's
+--           own follow-up).
+-- Binds:    $reference_date; $waiting_days; $shift_days, by which time zero in persons_in_view was moved back.
+-- Fills in: filters: a condition on the events columns that the plan's `where` names.
+-- Assumes:  day d is the date index_date + d; day 1 is the first at risk. An outcome waits for decisions when any event
+--           of its type was delivered with one. Absences count both their ends; without end they go on; those that
+--           overlap count once; without calendar dates they cannot be placed and are left out. Nobody is under
+--           observation from the day of death on. Death does not make a window incomplete.
+with event_types_with_decisions as (
+    select distinct event_type
+    from landing.events
+    where decided_on is not null
+),
+
+outcomes_to_count as (
+    select
+        outcome,
+        event_type,
+        event_type in (select event_type from event_types_with_decisions) as awaits_decision
+    from plan_outcomes
+),
+
+deaths as (
+    select person_id, min(start_date) as died_on
+    from landing.absences
+    where reason = 'deceased'
+    group by person_id
+),
+
+-- How long one could be followed differs between outcomes that wait for decisions and those that do not.
+knowledge as (
+    select
+        persons.person_id,
+        persons.index_date,
+        waits.awaits_decision,
+        least(
+            persons.follow_up_days,
+            $reference_date::date - persons.index_date - if(waits.awaits_decision, $waiting_days, 0)
+        ) as known_until_day,
+        deaths.died_on - persons.index_date - 1 as last_day_alive
+    from persons_in_view as persons
+    cross join (select distinct awaits_decision from outcomes_to_count) as waits
+    left join deaths on deaths.person_id = persons.person_id
+),
+
+observations as (
+    select
+        knowledge.person_id,
+        knowledge.index_date,
+        knowledge.awaits_decision,
+        plan_windows.position,
+        plan_windows.period,
+        plan_windows.window_days,
+        plan_windows.first_day,
+        coalesce(plan_windows.last_day, knowledge.known_until_day) as last_day,
+        coalesce(knowledge.known_until_day >= coalesce(plan_windows.last_day, 1), false) as is_complete,
+        case
+            when knowledge.known_until_day is null then plan_windows.first_day - 1
+            else greatest(
+                least(plan_windows.last_day, knowledge.known_until_day, knowledge.last_day_alive),
+                plan_windows.first_day - 1
+            )
+        end as end_day
+    from knowledge
+    cross join plan_windows
+),
+
+absences_in_order as (
+    select
+        person_id,
+        start_date,
+        coalesce(end_date, date '9999-12-31') as end_date,
+        max(coalesce(end_date, date '9999-12-31')) over (
+            partition by person_id
+            order by start_date, end_date
+            rows between unbounded preceding and 1 preceding
+        ) as covered_until
+    from landing.absences
+    where start_date is not null and (end_date is null or end_date >= start_date)
+),
+
+-- What each absence adds to those that began before it, so that no day is taken away twice.
+absences_without_overlap as (
+    select person_id, greatest(start_date, covered_until + 1) as start_date, end_date
+    from absences_in_order
+    where covered_until is null or end_date > covered_until
+),
+
+days_absent as (
+    select
+        observations.person_id,
+        observations.awaits_decision,
+        observations.position,
+        sum(
+            least(absences.end_date - observations.index_date, observations.end_day)
+            - greatest(absences.start_date - observations.index_date, observations.first_day)
+            + 1
+        ) as n_days
+    from observations
+    join absences_without_overlap as absences on absences.person_id = observations.person_id
+    where
+        absences.start_date - observations.index_date <= observations.end_day
+        and absences.end_date - observations.index_date >= observations.first_day
+    group by observations.person_id, observations.awaits_decision, observations.position
+),
+
+events_in_window as (
+    select
+        observations.person_id,
+        outcomes_to_count.outcome,
+        observations.position,
+        count(*) as n_events,
+        min(coalesce(events.event_day + $shift_days, events.event_date - observations.index_date)) as first_event_day
+    from landing.events as events
+    join outcomes_to_count on outcomes_to_count.event_type = events.event_type
+    join plan_filters on plan_filters.for_outcome = outcomes_to_count.outcome
+    join observations
+        on observations.person_id = events.person_id
+        and observations.awaits_decision = outcomes_to_count.awaits_decision
+    where
+        {filters}
+        and coalesce(events.event_day + $shift_days, events.event_date - observations.index_date)
+        between observations.first_day and observations.end_day
+        and (
+            not outcomes_to_count.awaits_decision
+            or (
+                events.decided_on <= $reference_date::date
+                and coalesce(
+                    events.decided_on - observations.index_date <= observations.last_day + $waiting_days,
+                    true
+                )
+            )
+        )
+    group by observations.person_id, outcomes_to_count.outcome, observations.position
+)
+
+select
+    observations.person_id,
+    outcomes_to_count.outcome,
+    observations.period,
+    observations.window_days,
+    observations.is_complete,
+    coalesce(events_in_window.n_events, 0)::bigint as n_events,
+    events_in_window.first_event_day::bigint as first_event_day,
+    (coalesce(events_in_window.first_event_day, observations.end_day) - observations.first_day + 1)::bigint
+        as days_observed,
+    (observations.end_day - observations.first_day + 1)::bigint as days_calendar,
+    (observations.end_day - observations.first_day + 1 - coalesce(days_absent.n_days, 0))::bigint as days_free
+from observations
+join outcomes_to_count on outcomes_to_count.awaits_decision = observations.awaits_decision
+left join days_absent
+    on days_absent.person_id = observations.person_id
+    and days_absent.awaits_decision = observations.awaits_decision
+    and days_absent.position = observations.position
+left join events_in_window
+    on events_in_window.person_id = observations.person_id
+    and events_in_window.outcome = outcomes_to_count.outcome
+    and events_in_window.position = observations.position

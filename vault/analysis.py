@@ -1,0 +1,46 @@
+"""Reads what a design sees of a programme's quarter out of the vault, in one fixed order. Reads only."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+import sql
+from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS, AnalysisData
+from effectmeter.plan import Plan
+from effectmeter.quarters import Quarter
+from vault.cohort import named_columns
+
+
+def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> AnalysisData:
+    """Return the persons and outcomes of the cohort, and of the placebo where there is one.
+
+    Notes
+    -----
+    Rows are sorted by every part of their key, so that no estimate depends on the order in which threads finish.
+    """
+    placebo = None
+    placebo_outcomes = _outcomes(connection, "outcomes.placebo_windows")
+    if placebo_outcomes.height:
+        placebo_persons = _persons(connection, plan, "cohort.placebo_persons")
+        placebo = AnalysisData(plan, quarter, placebo_persons, placebo_outcomes)
+    return AnalysisData(
+        plan,
+        quarter,
+        _persons(connection, plan, "cohort.persons"),
+        _outcomes(connection, "outcomes.person_windows"),
+        placebo,
+    )
+
+
+def _persons(connection: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> pl.DataFrame:
+    columns = dict.fromkeys([*PERSONS_COLUMNS, *named_columns(plan)])
+    listed = ", ".join(sql.identifier(name) for name in columns)
+    return connection.sql(f"select {listed} from {table} order by person_id").pl()
+
+
+def _outcomes(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
+    listed = ", ".join(sql.identifier(name) for name in OUTCOMES_COLUMNS)
+    return connection.sql(
+        f"select {listed} from {table} order by person_id, outcome, period, window_days nulls last"
+    ).pl()
