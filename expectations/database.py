@@ -1,0 +1,110 @@
+"""Great Expectations on the vault that is already open: one SQLAlchemy engine over a cursor of that connection.
+
+DuckDB allows one configuration per file and process, so opening the vault a second time is refused; a cursor of the
+open connection is a connection of its own to the same database. Great Expectations reads a result after it has closed
+its connection, which ends the transaction, and DuckDB then drops the result: rows are therefore fetched when a
+statement is executed. `tests/test_expectations_database.py` fails as soon as that is no longer needed; then
+`BufferedCursor` can go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import duckdb_engine
+
+import sql
+
+PREVIOUS = "previous_quarter"
+
+
+class BufferedCursor(duckdb_engine.CursorWrapper):
+    """A cursor that holds its rows from the moment of execution."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, wrapper: VaultConnection) -> None:
+        super().__init__(connection, wrapper)
+        self._connection = connection
+        self._description: list[Any] | None = None
+        self._rows: list[Any] = []
+
+    def execute(self, statement: str, parameters: Any = None, context: Any = None) -> None:
+        """Execute and fetch at once."""
+        super().execute(statement, parameters, context)
+        self._description = self._connection.description
+        self._rows = self._connection.fetchall() if self._description else []
+
+    @property
+    def description(self) -> list[Any] | None:
+        """Columns of the held result."""
+        return self._description
+
+    @property
+    def rowcount(self) -> int:
+        """Unknown, as for every DuckDB statement."""
+        return -1
+
+    def fetchall(self) -> list[Any]:
+        """Hand out all rows that are left."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """Hand out the next `size` rows, one when not given."""
+        rows, self._rows = self._rows[: size or 1], self._rows[size or 1 :]
+        return rows
+
+    def fetchone(self) -> Any:
+        """Hand out the next row."""
+        return self._rows.pop(0) if self._rows else None
+
+
+class VaultConnection(duckdb_engine.ConnectionWrapper):
+    """What SQLAlchemy sees as its connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def cursor(self) -> BufferedCursor:
+        """Return a buffering cursor."""
+        return BufferedCursor(self._connection, self)
+
+
+@contextmanager
+def second_connection(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection of its own to the same open database, in the same default schema; sees what is committed."""
+    (database, schema), *_ = connection.sql("select current_database(), current_schema()").fetchall()
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"use {sql.identifier(database)}.{sql.identifier(schema)}")
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@contextmanager
+def previous_vault(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection whose default database is another quarter's vault, attached read-only meanwhile."""
+    cursor = connection.cursor()
+    quoted = str(path).replace("'", "''")
+    try:
+        cursor.execute(f"attach '{quoted}' as {PREVIOUS} (read_only)")
+        cursor.execute(f"use {PREVIOUS}")
+        yield cursor
+    finally:
+        cursor.close()
+        connection.execute(f"detach database if exists {PREVIOUS}")
+
+
+def missing(connection: duckdb.DuckDBPyConnection, needs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the (table, column) pairs of `needs` that are not in the database; an empty column is the table alone."""
+    rows = connection.sql(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns() "
+        "where database_name = current_database()"
+    ).fetchall()
+    known = {(table, column) for table, column in rows} | {(table, "") for table, _ in rows}
+    return tuple(need for need in needs if need not in known)
