@@ -1,0 +1,252 @@
+"""Public claims put to the test: what this quarter's data say of each, and the strongest sentence that can be defended.
+
+Here: the rule table and its sentences, which carry no unrounded counts. Not here: the verdict on the programme
+(`effectmeter.verdicts`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from effectmeter.designs.questions import measures_of
+from effectmeter.plan import Claim, Disclosure, Plan
+from effectmeter.results import ClaimRuling, EffectRow, Ruling
+
+Texts = tuple[str, str]
+"""The same sentence in English and in Dutch."""
+
+_RULING_WORDS: dict[Ruling, Texts] = {
+    "supported": ("supported", "vastgesteld"),
+    "weaker_than_claimed": (
+        "not so, the effect is smaller than claimed",
+        "klopt niet, het effect is kleiner dan gezegd",
+    ),
+    "not_established": ("not established", "niet vastgesteld"),
+    "contradicted": ("contradicted by the data", "de cijfers spreken dit tegen"),
+}
+_MULTIPLES: dict[float, Texts] = {
+    0.1: ("almost entirely ceased", "bijna helemaal gestopt"),
+    0.25: ("a quarter as often", "een kwart zo vaak"),
+    0.33: ("a third as often", "een derde zo vaak"),
+    0.5: ("half as often", "half zo vaak"),
+    0.67: ("two thirds as often", "twee derde zo vaak"),
+    2.0: ("twice as often", "twee keer zo vaak"),
+    3.0: ("three times as often", "drie keer zo vaak"),
+}
+
+
+def rule_at_most(low: float, high: float, value: float, *, null: float) -> Ruling:
+    """Rule on "at most `value`" from a verdict interval.
+
+    Parameters
+    ----------
+    low, high
+        The verdict interval; infinite (or 0 for a ratio) where it has no such limit.
+    value
+        The claimed size.
+    null
+        No effect: 1 for ratios, 0 for differences.
+
+    Examples
+    --------
+    >>> rule_at_most(0.39, 0.86, 0.5, null=1), rule_at_most(0.55, 0.86, 0.5, null=1)
+    ('not_established', 'weaker_than_claimed')
+    """
+    if high <= value:
+        return "supported"
+    if low > value:
+        return "weaker_than_claimed" if high < null else "contradicted"
+    return "not_established"
+
+
+def rule_at_least(low: float, high: float, value: float, *, null: float) -> Ruling:
+    """Rule on "at least `value`": the mirror of `rule_at_most`.
+
+    Examples
+    --------
+    >>> rule_at_least(1.2, 1.8, 2.0, null=1), rule_at_least(0.8, 1.8, 2.0, null=1)
+    ('weaker_than_claimed', 'contradicted')
+    """
+    return rule_at_most(-high, -low, -value, null=-null)
+
+
+def rule_claims(plan: Plan, effects: Sequence[EffectRow], reach: int) -> tuple[ClaimRuling, ...]:
+    """Rule on every claim of the plan, in plan order.
+
+    Parameters
+    ----------
+    effects
+        After `effectmeter.diagnostics.apply_gates`: a hidden row means that the claim cannot be tested.
+    reach
+        Participants delivered in the treated arms.
+    """
+    return tuple(
+        _rule_reach(claim, reach, plan.disclosure) if claim.reach else _rule_effect(plan, claim, effects)
+        for claim in plan.claims
+    )
+
+
+def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: str) -> EffectRow | None:
+    """Return the row that a claim is tested on: adjusted, first window, first contrast, net time before calendar time.
+
+    In a before-after design the effect is the ratio of rate ratios wherever there is a comparison arm, also when the
+    plan and the claim speak of a rate ratio.
+    """
+    wanted = {measure}
+    if plan.design == "before_after" and measure == "rate_ratio":
+        wanted = {"rate_ratio", "ratio_of_rate_ratios"}
+    return next(
+        (
+            row
+            for row in effects
+            if row.outcome == outcome and row.measure in wanted and row.analysis in {"primary", "secondary"}
+        ),
+        None,
+    )
+
+
+def _rule_effect(plan: Plan, claim: Claim, effects: Sequence[EffectRow]) -> ClaimRuling:
+    outcome = claim.outcome or ""
+    measure = claim.measure or (measures_of(plan, outcome)[0] if outcome in plan.outcomes else "")
+    value = claim.at_most if claim.at_most is not None else claim.at_least
+    row = tested_row(plan, effects, outcome, measure)
+    refusal = _why_not_testable(claim, outcome, measure, value, row)
+    if refusal is not None or row is None or value is None:
+        return _ruling(claim, outcome, measure, value, "cannot_be_tested", refusal or ("", ""))
+    null = 1.0 if row.is_ratio else 0.0
+    low, high = limits(row)
+    rule = rule_at_most if claim.at_most is not None else rule_at_least
+    ruling = rule(low, high, value, null=null)
+    sentence = _sentence(row, value, ruling, low=low, high=high, at_most=claim.at_most is not None)
+    if len(plan.arms.treated) > 1:
+        sentence = (f"{row.contrast}: {sentence[0]}", f"{row.contrast}: {sentence[1]}")
+    return _ruling(claim, outcome, measure, value, ruling, sentence)
+
+
+def _why_not_testable(
+    claim: Claim, outcome: str, measure: str, value: float | None, row: EffectRow | None
+) -> Texts | None:
+    """Return why a claim cannot be tested, or None."""
+    if value is None or not outcome:
+        return (
+            "Cannot be tested: the claim in the plan names no outcome or no size.",
+            "Niet te toetsen: in het plan staat niet over welke uitkomst het gaat, of hoe groot het effect zou zijn.",
+        )
+    if row is None:
+        return (
+            f"Cannot be tested: the plan does not ask for '{measure}' of '{outcome}'. Add it to the plan's outcomes.",
+            f"Niet te toetsen: het plan vraagt niet om '{measure}' van '{outcome}'. Zet dit bij de "
+            "uitkomsten in het plan.",
+        )
+    if row.status != "shown" or (row.verdict_low is None and row.verdict_high is None):
+        return (f"Cannot be tested. {row.reason}".strip(), f"Niet te toetsen. {row.reason_nl}".strip())
+    return None
+
+
+def limits(row: EffectRow) -> tuple[float, float]:
+    """Return the verdict interval with its missing limits filled in: a bound is open on its other side."""
+    floor = 0.0 if row.is_ratio else -math.inf
+    return (
+        floor if row.verdict_low is None else row.verdict_low,
+        math.inf if row.verdict_high is None else row.verdict_high,
+    )
+
+
+def direction_words(measure: str) -> tuple[Texts, Texts]:
+    """Return the words for a fall and for a rise."""
+    if measure == "mean_difference":
+        return ("lower", "lager"), ("higher", "hoger")
+    return ("less often", "minder vaak"), ("more often", "vaker")
+
+
+def _sentence(row: EffectRow, value: float, ruling: Ruling, *, low: float, high: float, at_most: bool) -> Texts:
+    """Say what holds and what does not: ``less often: supported; half as often: not established``."""
+    null = 1.0 if row.is_ratio else 0.0
+    fall, rise = direction_words(row.measure)
+    if high < null:
+        direction, certainty = fall, "supported"
+    elif low > null:
+        direction, certainty = rise, "supported"
+    else:
+        direction, certainty = (fall if at_most else rise), "not_established"
+    words = _RULING_WORDS["supported" if certainty == "supported" else "not_established"]
+    size = _size_words(row, value, at_most=at_most)
+    return (
+        f"{direction[0]}: {words[0]}; {size[0]}: {_RULING_WORDS[ruling][0]}",
+        f"{direction[1]}: {words[1]}; {size[1]}: {_RULING_WORDS[ruling][1]}",
+    )
+
+
+def _size_words(row: EffectRow, value: float, *, at_most: bool) -> Texts:
+    """Put a claimed size in words."""
+    known = _MULTIPLES.get(round(value, 2)) if row.is_ratio else None
+    if known is not None:
+        return known
+    bound = ("at most", "hoogstens") if at_most else ("at least", "minstens")
+    figure, figure_nl = f"{value:g}", f"{value:g}".replace(".", ",")
+    if row.is_ratio:
+        return f"{bound[0]} {figure} times as often", f"{bound[1]} {figure_nl} keer zo vaak"
+    return f"a difference of {bound[0]} {figure}", f"een verschil van {bound[1]} {figure_nl}"
+
+
+def _rule_reach(claim: Claim, reach: int, disclosure: Disclosure) -> ClaimRuling:
+    """Count a claim of reach. The published count is rounded; where rounding decides, the claim is not established."""
+    if claim.value is None:
+        return _ruling(
+            claim,
+            "",
+            "reach",
+            None,
+            "cannot_be_tested",
+            ("Cannot be tested: the claim names no number.", "Niet te toetsen: de uitspraak noemt geen aantal."),
+        )
+    base, smallest = disclosure.rounding_base, disclosure.minimum_persons
+    at_least = claim.reach == "at_least"
+    bound = ("at least", "minstens") if at_least else ("at most", "hoogstens")
+    wanted = f"{claim.value:g}"
+    if reach < smallest:
+        said = (f"fewer than {smallest} participants", f"minder dan {smallest} deelnemers")
+        if claim.value <= smallest:
+            return _ruling(
+                claim,
+                "",
+                "reach",
+                claim.value,
+                "cannot_be_tested",
+                (
+                    f"Cannot be tested: there are {said[0]}, and so small a number is not published.",
+                    f"Niet te toetsen: het zijn {said[1]}. Zo'n klein aantal maken wij niet bekend.",
+                ),
+            )
+        holds = rounded_holds = not at_least
+    else:
+        rounded = base * math.floor(reach / base + 0.5) if base > 1 else reach
+        said = (f"about {rounded} participants", f"ongeveer {rounded} deelnemers")
+        holds = reach >= claim.value if at_least else reach <= claim.value
+        rounded_holds = rounded >= claim.value if at_least else rounded <= claim.value
+    ruling: Ruling = "not_established" if holds != rounded_holds else "supported" if holds else "contradicted"
+    words = _RULING_WORDS[ruling]
+    return _ruling(
+        claim,
+        "",
+        "reach",
+        claim.value,
+        ruling,
+        (f"Counted: {said[0]}; {bound[0]} {wanted}: {words[0]}", f"Geteld: {said[1]}; {bound[1]} {wanted}: {words[1]}"),
+    )
+
+
+def _ruling(
+    claim: Claim, outcome: str, measure: str, value: float | None, ruling: Ruling, sentence: Texts
+) -> ClaimRuling:
+    return ClaimRuling(
+        words=claim.words,
+        source=claim.source,
+        outcome=outcome,
+        measure=measure,
+        value=value,
+        ruling=ruling,
+        sentence=sentence[0],
+        sentence_nl=sentence[1],
+    )

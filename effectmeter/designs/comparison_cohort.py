@@ -1,0 +1,137 @@
+"""Participants against a comparison group: weighted until alike, then the same outcome models (doubly robust).
+
+Here: the choice of weights and what is compared with them. Rows: `effectmeter.designs.persons`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.comparability import balance_rows, covariate_matrix, overlap_rows
+from effectmeter.designs.persons import Method, effect_rows
+from effectmeter.designs.sample import Sample
+from effectmeter.estimators.balance import effective_sample_size
+from effectmeter.estimators.base import EstimationError, Weights
+from effectmeter.estimators.weighting import fit_weights
+from effectmeter.gates.base import Gate
+from effectmeter.gates.comparable import balance_weighted, negative_controls, overlap
+from effectmeter.gates.people import clusters, follow_up, size, time_zero
+from effectmeter.gates.periods import placebo_period
+from effectmeter.gates.power import power
+from effectmeter.plan import Plan
+from effectmeter.results import Comparability, EffectRow, GateResult
+
+
+class ComparisonCohort:
+    """Participants against a comparison group, on the plan's covariates."""
+
+    name = "comparison_cohort"
+    tables: tuple[str, ...] = ("persons", "events", "absences", "person_counts")
+    gate_list: tuple[Gate, ...] = (
+        size,
+        clusters,
+        time_zero,
+        follow_up,
+        balance_weighted,
+        overlap,
+        placebo_period,
+        negative_controls,
+        power,
+    )
+
+    def compare(self, data: AnalysisData) -> Comparability:
+        """Return weights, balance before and after, overlap and effective sample size, for the primary estimand."""
+        balance, bins, sizes = [], [], []
+        label: list[str] = []
+        person: list[str] = []
+        weight: list[float] = []
+        estimand = estimands(data.plan)[0]
+        method = method_for(data.plan, estimand)
+        for treated, contrast in data.plan.contrasts:
+            try:
+                matrix = covariate_matrix(data, treated)
+                found = fit_weights(matrix.X, matrix.treated01, method=method, estimand=estimand)
+            except EstimationError:
+                continue  # the balance gate says that it could not be evaluated
+            balance += balance_rows(contrast, matrix, found.weight)
+            if found.propensity is not None:
+                bins += overlap_rows(contrast, found.propensity, matrix.treated01)
+            sizes.append((contrast, effective_sample_size(found.weight[matrix.treated01 == 0])))
+            label += [contrast] * len(matrix.person_id)
+            person += matrix.person_id
+            weight += found.weight.tolist()
+        return Comparability(
+            balance=tuple(balance),
+            overlap=tuple(bins),
+            weight_contrast=tuple(label),
+            weight_person_id=tuple(person),
+            weight=tuple(weight),
+            effective_sample_size=tuple(sizes),
+        )
+
+    def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
+        """Return every row of the effects table, nothing hidden yet.
+
+        Weights are fitted again on those analysed for each outcome and window, since the errors carry their estimation.
+        """
+        asked = estimands(data.plan)
+        cache: dict[tuple[bytes, str, str], Weights | EstimationError] = {}
+        weigh = partial(_weigh, cache)
+
+        def by_plan(sample: Sample, estimand: str) -> Weights | None:
+            return weigh(method_for(data.plan, estimand), sample, estimand)
+
+        others: list[tuple[str, Callable[[Sample, str], Weights | None]]] = [
+            (estimand, by_plan) for estimand in ("att", "ato", "ate") if estimand not in asked
+        ]
+        if data.plan.weighting != "match":
+            others.append(("att", partial(weigh, "match")))
+        return effect_rows(data, Method(estimands=asked, weigh=by_plan, others=tuple(others)))
+
+    def gates(
+        self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]
+    ) -> tuple[GateResult, ...]:
+        """Return the gates of a comparison with a group that was not drawn by lot."""
+        return tuple(result for gate in self.gate_list for result in gate(data, comparability, effects))
+
+
+def estimands(plan: Plan) -> tuple[str, ...]:
+    """Return the plan's estimands, the primary first; by default the treated, then the overlap population."""
+    stated = tuple(dict.fromkeys("att" if estimand == "itt" else estimand for estimand in plan.estimand))
+    return stated or (("ato", "att") if plan.weighting == "overlap" else ("att", "ato"))
+
+
+def method_for(plan: Plan, estimand: str) -> str:
+    """Return the weighting for an estimand.
+
+    The overlap population has overlap weights always; everybody (ATE) inverse probability unless the plan states one
+    that can; the treated the plan's, or entropy balance where the plan's cannot give them.
+    """
+    if estimand == "ato":
+        return "overlap"
+    if plan.weighting == "none":
+        return "none"
+    if estimand == "ate":
+        is_stated = "weighting" in plan.model_fields_set and plan.weighting == "entropy_balance"
+        return "entropy_balance" if is_stated else "inverse_probability"
+    return "entropy_balance" if plan.weighting == "overlap" else plan.weighting
+
+
+def _weigh(
+    cache: dict[tuple[bytes, str, str], Weights | EstimationError], method: str, sample: Sample, estimand: str
+) -> Weights | None:
+    """Return the weights of a sample; the same arms and covariates are weighed once."""
+    if method == "none" or sample.X.shape[1] == 0:
+        return None
+    key = (sample.key, method, estimand)
+    if key not in cache:
+        try:
+            cache[key] = fit_weights(sample.X, sample.treated01, method=method, estimand=estimand)
+        except EstimationError as fault:
+            cache[key] = fault
+    found = cache[key]
+    if isinstance(found, EstimationError):
+        raise found
+    return found

@@ -1,0 +1,276 @@
+"""The rows of both designs on persons: adjusted, unadjusted, textbook, sensitivity, placebo, controls, subgroups.
+
+Here: which rows, with which label. Not here: who is analysed (`sample`), what answers (`fitting`), and what the two
+designs do differently (`randomised`, `comparison_cohort`): they hand in a `Method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.fitting import COMPANION, Pair, Specification, estimator_name, fit
+from effectmeter.designs.questions import (
+    Question,
+    measures_of,
+    outcome_of,
+    primary_measure,
+    primary_outcome,
+    questions,
+    windows_of,
+)
+from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
+from effectmeter.designs.sample import Sample, assemble
+from effectmeter.estimators.base import EstimationError, Weights
+from effectmeter.results import EffectRow
+
+_LARGEST_SUBGROUPING = 12  # levels; more is a list, not a subgroup analysis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """What sets one design on persons apart from the other.
+
+    Attributes
+    ----------
+    estimands
+        The plan's or the default ones, the primary first.
+    weigh
+        Gives the weights for an estimand (None: no weighting); second argument the estimand.
+    others
+        (label, weigh) of further sensitivity analyses of the primary question.
+    """
+
+    estimands: tuple[str, ...]
+    weigh: Callable[[Sample, str], Weights | None]
+    others: tuple[tuple[str, Callable[[Sample, str], Weights | None]], ...] = ()
+
+
+@dataclass(slots=True)
+class Rows:
+    """Collects the rows of one programme's quarter.
+
+    Attributes
+    ----------
+    samples
+        Analysed persons by contrast, outcome, window and subgroup; an error where nobody is left.
+    """
+
+    data: AnalysisData
+    method: Method
+    found: list[EffectRow] = field(default_factory=list)
+    samples: dict[tuple[str, str, int | None, str | None], Sample | EstimationError] = field(default_factory=dict)
+
+    def sample(
+        self, treated: str, outcome: str, window: int | None, subgroup: tuple[str, str] | None = None
+    ) -> Sample | EstimationError:
+        """Return the analysed persons, or why there are none."""
+        key = (treated, outcome, window, "=".join(subgroup) if subgroup else None)
+        if key not in self.samples:
+            within = pl.col(subgroup[0]).cast(pl.String) == subgroup[1] if subgroup else None
+            try:
+                self.samples[key] = assemble(self.data, treated, outcome, window, within=within)
+            except EstimationError as fault:
+                self.samples[key] = fault
+        return self.samples[key]
+
+    def add(
+        self,
+        sample: Sample | EstimationError,
+        question: Question,
+        contrast: str,
+        analysis: str,
+        how: Specification,
+        *,
+        weigh: Callable[[Sample, str], Weights | None] | None = None,
+        subgroup: str | None = None,
+        with_beside: bool = True,
+    ) -> None:
+        """Estimate one measure and add its row, with the absolute difference beside a ratio."""
+        beside = COMPANION.get(question.measure) if with_beside else None
+        row = blank_row(
+            self.data,
+            outcome=question.outcome,
+            measure=question.measure,
+            contrast=contrast,
+            estimand=how.estimand,
+            estimator=estimator_name(question.measure, how),
+            variance=how.variance,
+            analysis=analysis,
+            subgroup=subgroup,
+            window_days=question.window_days,
+            denominator=how.denominator,
+        )
+        pair = [row] if beside is None else [row, replace(row, measure=beside)]
+        if isinstance(sample, EstimationError):
+            self.found += [not_estimable(each, sample) for each in pair]
+            return
+        pair = [with_counts(each, sample.counts(each.measure, how.denominator)) for each in pair]
+        try:
+            if question.window_days is None and sample.value is None and question.measure.startswith(("risk", "odds")):
+                raise _no_window()
+            spec = how if weigh is None else replace(how, weights=weigh(sample, how.estimand))
+            self.found += self._estimated(pair, sample, spec)
+        except EstimationError as fault:
+            self.found += [not_estimable(each, fault) for each in pair]
+
+    def _estimated(self, pair: list[EffectRow], sample: Sample, spec: Specification) -> Iterator[EffectRow]:
+        """Return the rows with their estimates."""
+        measure = pair[0].measure
+
+        def again(level: float) -> Pair:
+            return fit(measure, sample, spec, level)
+
+        found = again(LEVEL)
+        rows = [
+            with_estimate(
+                self.data,
+                pair[0],
+                found.main,
+                refit=lambda level: again(level).main,
+                scale=1.0 if pair[0].is_ratio else found.scale,
+            )
+        ]
+        if len(pair) > 1 and found.beside is not None:
+            rows.append(with_estimate(self.data, pair[1], found.beside, scale=found.scale))
+        elif len(pair) > 1:
+            rows.append(
+                not_estimable(
+                    pair[1],
+                    ReasonedError(
+                        "the difference has no interval with so few events",
+                        "Voor het verschil is er met zo weinig voorvallen geen marge.",
+                    ),
+                )
+            )
+        return iter(rows)
+
+
+def _no_window() -> ReasonedError:
+    return ReasonedError(
+        "a risk needs a window of the same length for everyone; to the end of follow-up only rates and "
+        "hazards can be compared",
+        "Een kans vraagt om dezelfde periode voor iedereen. Hier is iedereen gevolgd tot het eind. Kijk "
+        "naar het aantal per jaar.",
+    )
+
+
+def effect_rows(data: AnalysisData, method: Method) -> tuple[EffectRow, ...]:
+    """Return every row of a design on persons, nothing hidden yet; the primary row comes first."""
+    rows = Rows(data, method)
+    for treated, contrast in data.plan.contrasts:
+        for question in questions(data.plan):
+            _answer(rows, treated, contrast, question)
+        _subgroups(rows, treated, contrast)
+        _negative_controls(rows, treated, contrast)
+    placebo = _placebo(data, method)
+    return tuple(sorted([*rows.found, *placebo], key=lambda row: row.analysis != "primary"))
+
+
+def robust_variance(data: AnalysisData) -> str:
+    """Return the default error: by cluster where the plan has clusters, else HC3."""
+    return "cr3" if data.plan.cluster else "hc3"
+
+
+def _denominators(sample: Sample | EstimationError, question: Question) -> tuple[str | None, ...]:
+    """Return the person-time that a measure has: rates both where absences make them differ, hazards the calendar."""
+    if isinstance(sample, EstimationError) or sample.value is not None:
+        return (
+            ("free_time",) if question.measure.startswith("rate") and isinstance(sample, EstimationError) else (None,)
+        )
+    if question.measure.startswith("rate"):
+        return ("free_time", "calendar_time") if sample.has_absences else ("free_time",)
+    return ("calendar_time",) if question.measure == "hazard_ratio" else (None,)
+
+
+def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None:
+    """Add all rows of one question: adjusted, unadjusted, textbook, and with other estimands and errors."""
+    plan, method = rows.data.plan, rows.method
+    sample = rows.sample(treated, question.outcome, question.window_days)
+    with_beside = COMPANION.get(question.measure) not in measures_of(plan, question.outcome)
+    first = method.estimands[0]
+    robust = robust_variance(rows.data)
+    for number, denominator in enumerate(_denominators(sample, question)):
+        main = Specification(estimand=first, variance=robust, denominator=denominator)
+        analysis = "primary" if question.is_primary and number == 0 else "secondary"
+
+        def add(
+            analysis: str, how: Specification, weigh: Callable[[Sample, str], Weights | None] | None = None
+        ) -> None:
+            rows.add(sample, question, contrast, analysis, how, weigh=weigh, with_beside=with_beside)
+
+        add(analysis, main, method.weigh)
+        add("unadjusted", replace(main, is_adjusted=False))
+        # the textbook row: no weights, model error; standardised to persons, since the overlap population needs weights
+        add("sensitivity", replace(main, variance="model", estimand="att" if first == "ato" else first))
+        for estimand in method.estimands[1:]:
+            add("sensitivity", replace(main, estimand=estimand), method.weigh)
+        for variance in dict.fromkeys(plan.variance):
+            if variance not in {robust, "model"}:
+                add("sensitivity", replace(main, variance=variance), method.weigh)
+        if question.is_primary and number == 0:
+            if robust == "cr3" and "hc3" not in plan.variance:
+                add("sensitivity", replace(main, variance="hc3"), method.weigh)
+            for estimand, weigh in method.others:
+                add("sensitivity", replace(main, estimand=estimand), weigh)
+
+
+def _subgroups(rows: Rows, treated: str, contrast: str) -> None:
+    """Add the primary question within each level of the plan's subgroup columns; a missing level is no subgroup."""
+    plan = rows.data.plan
+    asked = next((question for question in questions(plan) if question.is_primary), None)
+    if asked is None:
+        return
+    for column in plan.subgroups:
+        if column not in rows.data.persons.columns:
+            continue
+        levels = sorted(rows.data.persons[column].drop_nulls().cast(pl.String).unique().to_list())
+        for level in levels[:_LARGEST_SUBGROUPING]:
+            sample = rows.sample(treated, asked.outcome, asked.window_days, (column, level))
+            how = Specification(
+                estimand=rows.method.estimands[0],
+                variance=robust_variance(rows.data),
+                denominator=_denominators(sample, asked)[0],
+            )
+            rows.add(sample, asked, contrast, "subgroup", how, weigh=rows.method.weigh, subgroup=f"{column}={level}")
+
+
+def _negative_controls(rows: Rows, treated: str, contrast: str) -> None:
+    """Add outcomes that the programme cannot change, on the measure of the primary outcome where they name none."""
+    plan = rows.data.plan
+    for name in plan.negative_controls:
+        if name == primary_outcome(plan):
+            continue
+        has_own = name in plan.outcomes and bool(plan.outcomes[name].measures)
+        lender = name if has_own or outcome_of(plan, name).value is not None else primary_outcome(plan)
+        measure = primary_measure(plan, lender)
+        if measure == "mean_difference" and outcome_of(plan, name).value is None:
+            measure = "risk_ratio"
+        asked = Question(name, windows_of(plan, name)[0], measure, is_primary=False)
+        sample = rows.sample(treated, name, asked.window_days)
+        how = Specification(
+            estimand=rows.method.estimands[0],
+            variance=robust_variance(rows.data),
+            denominator=_denominators(sample, asked)[0],
+        )
+        rows.add(sample, asked, contrast, "negative_control", how, weigh=rows.method.weigh, with_beside=False)
+
+
+def _placebo(data: AnalysisData, method: Method) -> list[EffectRow]:
+    """Return the primary question asked of the period before the programme, where the answer must be 1."""
+    asked = next((question for question in questions(data.plan) if question.is_primary), None)
+    if data.placebo is None or asked is None or outcome_of(data.plan, asked.outcome).value is not None:
+        return []
+    rows = Rows(data.placebo, method)
+    for treated, contrast in data.plan.contrasts:
+        sample = rows.sample(treated, asked.outcome, asked.window_days)
+        how = Specification(
+            estimand=method.estimands[0],
+            variance=robust_variance(data),
+            denominator=_denominators(sample, asked)[0],
+        )
+        rows.add(sample, asked, contrast, "placebo", how, weigh=method.weigh, with_beside=False)
+    return rows.found

@@ -1,0 +1,93 @@
+"""What every gate is made of: a finding per question, folded into as few rows as say the same.
+
+Here: findings, their folding, and small words. Not here: any rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.plan import Plan
+from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
+
+Gate = Callable[[AnalysisData, Comparability, Sequence[EffectRow]], tuple[GateResult, ...]]
+
+_SEVERITY: tuple[GateStatus, ...] = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a gate found for one contrast, outcome and window.
+
+    Attributes
+    ----------
+    concerns
+        (column, value) pairs of the effects table; empty: all effects.
+    """
+
+    status: GateStatus
+    figure: str
+    sentence: str
+    sentence_nl: str
+    concerns: tuple[tuple[str, object], ...] = ()
+
+
+def fold(gate: str, threshold: str, findings: Sequence[Finding]) -> tuple[GateResult, ...]:
+    """Return the gate's rows: one for all while nothing failed, else one per finding.
+
+    With nothing failed nothing is hidden, so the weightiest finding (the first of those, in plan order) speaks for all.
+    Once something failed the reader must see which effects it concerns and which it does not.
+    """
+    if not findings:
+        return ()
+    worst = min(findings, key=lambda finding: _SEVERITY.index(finding.status))
+    if worst.status != "failed":
+        return (_result(gate, threshold, worst, "all"),)
+    return tuple(_result(gate, threshold, finding, _concerns(finding)) for finding in findings)
+
+
+def _concerns(finding: Finding) -> str:
+    return ";".join(f"{key}={value}" for key, value in finding.concerns) or "all"
+
+
+def _result(gate: str, threshold: str, finding: Finding, concerns: str) -> GateResult:
+    return GateResult(
+        gate=gate,
+        status=finding.status,
+        figure=finding.figure,
+        threshold=threshold,
+        sentence=finding.sentence,
+        sentence_nl=finding.sentence_nl,
+        concerns=concerns,
+    )
+
+
+def contrast_pairs(plan: Plan, label: str) -> tuple[tuple[str, object], ...]:
+    """Return the pair that names a contrast; none where there is only one, so that every row is concerned."""
+    return (("contrast", label),) if len(plan.contrasts) > 1 else ()
+
+
+def has_comparison(data: AnalysisData) -> bool:
+    """Return whether anyone is in the comparison arm; a before-after design may have none."""
+    return bool((data.persons["arm"] == data.plan.arms.comparison).any())
+
+
+def arms_of(data: AnalysisData, treated: str) -> tuple[str, ...]:
+    """Return the arms of a contrast that hold somebody or should."""
+    if data.plan.design == "before_after" and not has_comparison(data):
+        return (treated,)
+    return (treated, data.plan.arms.comparison)
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percentage; never 100 for less than all, never 0 for more than none."""
+    if 0 < share < 1:
+        share = min(max(share, 0.01), 0.99) if not 0.01 <= share <= 0.99 else share
+    return f"{100 * share:.0f} %"
+
+
+def comma(figure: str) -> str:
+    """Return a figure with the Dutch decimal comma."""
+    return figure.replace(".", ",")

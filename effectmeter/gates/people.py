@@ -1,0 +1,416 @@
+"""Gates about who is counted and for how long: size, clusters, time zero, follow-up.
+
+Here: the rules for designs on persons. Not here: whether the arms are alike (`effectmeter.gates.comparable`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.questions import outcome_of, primary_outcome, questions, windows_of
+from effectmeter.gates.base import Finding, arms_of, contrast_pairs, fold, percent
+from effectmeter.gates.expected import Surplus, surplus_of_events
+from effectmeter.results import Comparability, EffectRow, GateResult
+
+ENOUGH_PERSONS, FEWEST_PERSONS = 60, 30
+ENOUGH_CLUSTERS, FEWEST_CLUSTERS = 20, 10
+COMPLETE_SHARE = 0.95
+FOLLOW_UP_P = 0.001
+_ALL_BUT = 0.95  # "nearly all" persons with an event
+_FEWEST_REFERENCE = 10
+
+
+def outcome_rows(data: AnalysisData, outcome: str, window_days: int | None) -> pl.DataFrame:
+    """Return persons with their outcome row for a window; for before-after the after period, complete if both are."""
+    persons = data.persons.select("person_id", "arm", "potential_follow_up_days")
+    rows = data.outcomes.filter(pl.col("outcome") == outcome)
+    if data.plan.design == "before_after":
+        whole = rows.group_by("person_id").agg(pl.col("is_complete").all().alias("both_complete"))
+        after = rows.filter(pl.col("period") == "after").join(whole, on="person_id", how="left")
+        rows = after.with_columns(is_complete=pl.col("both_complete")).drop("both_complete")
+    else:
+        rows = rows.filter((pl.col("period") == "follow_up") & pl.col("window_days").eq_missing(pl.lit(window_days)))
+    return persons.join(rows, on="person_id", how="left", maintain_order="left")
+
+
+def _units(data: AnalysisData) -> Iterator[tuple[str, str, str, int | None, tuple[tuple[str, object], ...]]]:
+    """Yield treated arm, contrast, outcome, window and the pairs that name them, the primary one first."""
+    asked = dict.fromkeys((question.outcome, question.window_days) for question in questions(data.plan))
+    for treated, label in data.plan.contrasts:
+        for outcome, window in asked:
+            pairs = (*contrast_pairs(data.plan, label), ("outcome", outcome), ("window_days", window))
+            yield treated, label, outcome, window, pairs
+
+
+def _counted(data: AnalysisData, outcome: str, window: int | None) -> pl.DataFrame:
+    """Return arm and is_counted per person: with a full window, or any observation where there is no fixed window."""
+    value = outcome_of(data.plan, outcome).value
+    if value is not None:
+        has_value = pl.col(value).is_not_null() if value in data.persons.columns else pl.lit(value=False)
+        return data.persons.select("arm", has_value.alias("is_counted"))
+    rows = outcome_rows(data, outcome, window)
+    fixed = data.plan.design == "before_after" or window is not None
+    counted = pl.col("is_complete") if fixed else pl.col("days_observed") > 0
+    return rows.select("arm", counted.fill_null(value=False).alias("is_counted"))
+
+
+def size(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Gate on the number of persons with full follow-up in the smaller arm (Justice Data Lab)."""
+    threshold = f">= {ENOUGH_PERSONS} in both arms; < {FEWEST_PERSONS} fails"
+    if data.plan.design == "before_after" and data.plan.cluster:
+        return fold(
+            "size",
+            threshold,
+            [
+                Finding(
+                    "not_applicable",
+                    "-",
+                    f"Counted in units of {data.plan.cluster}: see the gate on clusters.",
+                    "Hier tellen groepen of gezinnen, geen personen. Zie de toets op groepen.",
+                )
+            ],
+        )
+    findings = []
+    for treated, _, outcome, window, pairs in _units(data):
+        counted = _counted(data, outcome, window)
+        numbers = [int(counted.filter(pl.col("arm") == arm)["is_counted"].sum()) for arm in arms_of(data, treated)]
+        smallest = min(numbers)
+        figure = f"{' and '.join(map(str, numbers))} persons"
+        more = max(ENOUGH_PERSONS - smallest, 0)
+        if smallest >= ENOUGH_PERSONS:
+            findings.append(
+                Finding("passed", figure, "Both groups are large enough.", "Beide groepen zijn groot genoeg.", pairs)
+            )
+        elif smallest >= FEWEST_PERSONS:
+            findings.append(
+                Finding(
+                    "warned",
+                    figure,
+                    f"The smallest group has {smallest} persons with full follow-up. That is few: chance "
+                    "plays a large part. "
+                    f"With about {more} more this warning goes.",
+                    f"De kleinste groep telt {smallest} personen die lang genoeg te volgen zijn. Dat is "
+                    "weinig: toeval speelt "
+                    f"een grote rol. Met nog ongeveer {more} personen vervalt deze waarschuwing.",
+                    pairs,
+                )
+            )
+        else:
+            findings.append(
+                Finding(
+                    "failed",
+                    figure,
+                    f"Too few: the smallest group has {smallest} persons with full follow-up, and "
+                    f"{FEWEST_PERSONS} is the least. "
+                    f"With about {FEWEST_PERSONS - smallest} more an estimate can be shown.",
+                    f"Te weinig: de kleinste groep telt {smallest} personen die lang genoeg te volgen zijn. Minstens "
+                    f"{FEWEST_PERSONS} is nodig. Met nog ongeveer {FEWEST_PERSONS - smallest} personen kan het wel.",
+                    pairs,
+                )
+            )
+    return fold("size", threshold, findings)
+
+
+def clusters(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Gate on the number of clusters in each arm: with few, the usual errors are too small."""
+    threshold = f">= {ENOUGH_CLUSTERS} in both arms; < {FEWEST_CLUSTERS} fails"
+    if not data.plan.cluster:
+        return fold(
+            "clusters",
+            threshold,
+            [
+                Finding(
+                    "not_applicable",
+                    "-",
+                    "Persons are counted one by one, not in groups.",
+                    "Personen tellen los, niet in groepen.",
+                )
+            ],
+        )
+    if data.persons["cluster"].null_count() == data.persons.height:
+        return fold(
+            "clusters",
+            threshold,
+            [
+                Finding(
+                    "not_evaluated",
+                    "-",
+                    f"Not evaluated: '{data.plan.cluster}' was not delivered.",
+                    f"Niet te toetsen: '{data.plan.cluster}' is niet aangeleverd.",
+                )
+            ],
+        )
+    findings = []
+    for treated, label in data.plan.contrasts:
+        pairs = contrast_pairs(data.plan, label)
+        numbers = [
+            data.persons.filter(pl.col("arm") == arm)["cluster"].drop_nulls().n_unique()
+            for arm in arms_of(data, treated)
+        ]
+        fewest = min(numbers)
+        figure = f"{' and '.join(map(str, numbers))} clusters"
+        if fewest >= ENOUGH_CLUSTERS:
+            findings.append(
+                Finding(
+                    "passed",
+                    figure,
+                    "There are enough groups in both arms.",
+                    "Er zijn aan beide kanten genoeg groepen.",
+                    pairs,
+                )
+            )
+        elif fewest >= FEWEST_CLUSTERS:
+            findings.append(
+                Finding(
+                    "warned",
+                    figure,
+                    f"There are only {fewest} groups (such as families or sites) on one side. The "
+                    "interval allows for that, and "
+                    f"other methods stand beside it. With {ENOUGH_CLUSTERS - fewest} more this warning goes.",
+                    f"Aan één kant zijn er maar {fewest} groepen (zoals gezinnen of locaties). De marge "
+                    "houdt daar rekening mee, "
+                    f"en andere methoden staan ernaast. Met nog {ENOUGH_CLUSTERS - fewest} groepen "
+                    "vervalt deze waarschuwing.",
+                    pairs,
+                )
+            )
+        else:
+            findings.append(
+                Finding(
+                    "failed",
+                    figure,
+                    f"Too few groups (such as families or sites): {fewest} on one side, and "
+                    f"{FEWEST_CLUSTERS} is the least. "
+                    "What happened can be described, its cause cannot be told. "
+                    f"{FEWEST_CLUSTERS - fewest} more would allow it.",
+                    f"Te weinig groepen (zoals gezinnen of locaties): {fewest} aan één kant. Minstens "
+                    f"{FEWEST_CLUSTERS} is nodig. "
+                    "Wij kunnen zeggen wat er gebeurde, maar niet waardoor. Met nog "
+                    f"{FEWEST_CLUSTERS - fewest} groepen kan het wel.",
+                    pairs,
+                )
+            )
+    return fold("clusters", threshold, findings)
+
+
+def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Gate on immortal time: people who are in the treated arm because nothing happened to them before they started.
+
+    Where the persons frame carries ``start_delay_days`` (first day of participation minus time zero) the treated arm's
+    first events before the start are compared with what the comparison arm's course predicts. An arm defined by
+    starting has none.
+    """
+    threshold = f"events before the start of participation as expected (p >= {FOLLOW_UP_P:g})"
+    if "start_delay_days" not in data.persons.columns or not data.plan.outcomes:
+        if data.plan.design == "comparison_cohort":
+            return fold(
+                "time_zero",
+                threshold,
+                [
+                    Finding(
+                        "not_evaluated",
+                        "start dates not delivered",
+                        "Not evaluated: without start dates we cannot see whether only people who stayed "
+                        "out of trouble could start. "
+                        "Deliver `start_date` to have it checked.",
+                        "Niet te toetsen: zonder startdatum zien wij niet of alleen mensen konden "
+                        "starten met wie niets gebeurd was. "
+                        "Lever `start_date` aan, dan kan het wel.",
+                    )
+                ],
+            )
+        return fold(
+            "time_zero",
+            threshold,
+            [
+                Finding(
+                    "passed",
+                    "one time zero per person",
+                    "Everyone is followed from the day that decided their group.",
+                    "Iedereen wordt gevolgd vanaf de dag waarop de groep vaststond.",
+                )
+            ],
+        )
+    outcome = primary_outcome(data.plan)
+    window = windows_of(data.plan, outcome)[0]
+    findings = []
+    for treated, label in data.plan.contrasts:
+        rows = outcome_rows(data, outcome, window).join(
+            data.persons.select("person_id", "start_delay_days"), on="person_id", how="left", maintain_order="left"
+        )
+        late = rows.filter((pl.col("arm") == treated) & (pl.col("start_delay_days") > 0))
+        reference = rows.filter((pl.col("arm") == data.plan.arms.comparison) & pl.col("is_complete"))
+        findings.append(_time_zero_finding(late, reference, contrast_pairs(data.plan, label)))
+    return fold("time_zero", threshold, findings)
+
+
+def _time_zero_finding(late: pl.DataFrame, reference: pl.DataFrame, pairs: tuple[tuple[str, object], ...]) -> Finding:
+    if late.height == 0 or reference.height < _FEWEST_REFERENCE:
+        return Finding(
+            "passed",
+            f"{late.height} started after time zero",
+            "Nobody's group depends on what came after time zero.",
+            "Van niemand hangt de groep af van wat later gebeurde.",
+            pairs,
+        )
+    surplus = surplus_of_events(
+        late["start_delay_days"].to_numpy(), late["first_event_day"].to_numpy(), reference["first_event_day"].to_numpy()
+    )
+    figure = f"{surplus.observed} events before the start, {surplus.expected:.1f} expected (p = {surplus.p_value:.2g})"
+    if surplus.p_value < FOLLOW_UP_P and surplus.observed < surplus.expected:
+        return Finding(
+            "failed",
+            figure,
+            "The treated group was formed after time zero: hardly anyone in it had an event before "
+            "starting. People with an "
+            "early event never got to start, which flatters the programme. Deliver everyone who was "
+            "assigned, or let time "
+            "zero be the start for both groups.",
+            "De groep deelnemers is pas later gevormd: bijna niemand had vóór de start een voorval. Wie "
+            "vroeg een voorval had, "
+            "begon nooit. Dat maakt het programma mooier dan het is. Lever iedereen aan die was "
+            "aangewezen, of tel voor beide "
+            "groepen vanaf de start.",
+            pairs,
+        )
+    return Finding(
+        "passed",
+        figure,
+        "Events before the start of participation are as many as expected.",
+        "Vóór de start gebeurde ongeveer zo veel als verwacht.",
+        pairs,
+    )
+
+
+def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Gate on complete windows, and on completeness that depends on the outcome."""
+    threshold = (
+        f">= {percent(COMPLETE_SHARE)} complete per arm; short follow-up has its expected events (p >= {FOLLOW_UP_P:g})"
+    )
+    findings = []
+    for treated, _, outcome, window, pairs in _units(data):
+        if outcome_of(data.plan, outcome).value is not None:
+            findings.append(_delivered_values(data, treated, outcome, pairs))
+            continue
+        rows = outcome_rows(data, outcome, window)
+        arms = arms_of(data, treated)
+        fixed = window if data.plan.design != "before_after" else data.plan.before_after.after_days
+        surplus = _short_follow_up(rows.filter(pl.col("arm").is_in(arms)), fixed)
+        shares = [] if fixed is None else [_share(rows.filter(pl.col("arm") == arm)["is_complete"]) for arm in arms]
+        findings.append(_follow_up_finding(shares, surplus, pairs))
+    return fold("follow_up", threshold, findings)
+
+
+def _share(flags: pl.Series) -> float:
+    return float(flags.fill_null(value=False).sum()) / max(flags.len(), 1)
+
+
+def _delivered_values(data: AnalysisData, treated: str, outcome: str, pairs: tuple[tuple[str, object], ...]) -> Finding:
+    """Judge a delivered value: the share of persons who have one."""
+    counted = _counted(data, outcome, None)
+    shares = [_share(counted.filter(pl.col("arm") == arm)["is_counted"]) for arm in arms_of(data, treated)]
+    return _follow_up_finding(shares, None, pairs)
+
+
+def _short_follow_up(rows: pl.DataFrame, window: int | None) -> Surplus | str | None:
+    """Compare events among persons with short potential follow-up with the course of the others, arm by arm.
+
+    Returns None where nobody is short, and a word where it cannot be told.
+    """
+    rows = rows.filter(pl.col("days_observed").is_not_null())
+    potential = rows["potential_follow_up_days"]
+    if rows.height == 0 or potential.null_count() == rows.height:
+        return "unknown"
+    had_event = rows.filter(pl.col("n_events") > 0)
+    if had_event["first_event_day"].null_count() > 0:
+        return "undated"
+    limit = window
+    if limit is None:
+        ends_at_event = had_event.filter(pl.col("potential_follow_up_days") <= pl.col("first_event_day"))
+        if had_event.height and ends_at_event.height >= _ALL_BUT * had_event.height:
+            return "unknown"
+        middle = potential.median()
+        limit = int(np.floor(float(middle))) if isinstance(middle, (int, float)) else 0
+    parts = []
+    for (_arm,), group in rows.group_by("arm"):
+        short = group.filter(pl.col("potential_follow_up_days") < limit)
+        reference = group.filter(pl.col("potential_follow_up_days") >= limit)
+        if short.height == 0:
+            continue
+        if reference.height < _FEWEST_REFERENCE:
+            return "no reference"
+        parts.append(
+            surplus_of_events(
+                short["potential_follow_up_days"].to_numpy(),
+                short["first_event_day"].to_numpy(),
+                reference["first_event_day"].to_numpy(),
+            )
+        )
+    return Surplus.together(parts) if parts else None
+
+
+def _follow_up_finding(
+    shares: Sequence[float], surplus: Surplus | str | None, pairs: tuple[tuple[str, object], ...]
+) -> Finding:
+    """Put both halves of the rule together; the graver one speaks."""
+    complete = " and ".join(percent(share) for share in shares)
+    figure = f"{complete} complete" if shares else "followed to the end of their own follow-up"
+    if isinstance(surplus, Surplus):
+        figure += (
+            f"; short follow-up: {surplus.observed} events, {surplus.expected:.1f} expected (p = {surplus.p_value:.2g})"
+        )
+        if surplus.p_value < FOLLOW_UP_P:
+            return Finding(
+                "failed",
+                figure,
+                "How long people were followed depends on what happened to them. Among those followed "
+                "too briefly there were "
+                f"{surplus.observed} persons with an event, where {surplus.expected:.0f} were to be "
+                "expected. Leaving them out "
+                "would distort the result. Ask the supplier until which day each person could be "
+                "followed, event or not.",
+                "Hoe lang iemand is gevolgd, hangt af van wat er met die persoon gebeurde. Bij de mensen "
+                "die te kort zijn gevolgd, "
+                f"hadden {surplus.observed} personen een voorval. Te verwachten waren er "
+                f"{surplus.expected:.0f}. Hen weglaten geeft een "
+                "verkeerd beeld. Vraag de leverancier tot welke dag iedereen te volgen was, met of zonder voorval.",
+                pairs,
+            )
+    if shares and min(shares) < COMPLETE_SHARE:
+        return Finding(
+            "failed",
+            figure,
+            f"Follow-up is not finished: in one group only {percent(min(shares))} could be followed for "
+            "the whole window "
+            f"({percent(COMPLETE_SHARE)} is the least). Wait until more people have been followed to the "
+            "end, or choose a "
+            "shorter window.",
+            f"De periode is nog niet om: in één groep is maar {percent(min(shares))} de hele periode te "
+            "volgen. Minstens "
+            f"{percent(COMPLETE_SHARE)} is nodig. Wacht tot meer mensen lang genoeg zijn gevolgd, of kies "
+            "een kortere periode.",
+            pairs,
+        )
+    if isinstance(surplus, str) and (not shares or min(shares) < 1):
+        return Finding(
+            "not_evaluated",
+            figure,
+            "Not evaluated: we cannot see how long people without regard to an event could have been "
+            "followed. Deliver "
+            "`follow_up_days` that does not stop at the event.",
+            "Niet te toetsen: wij zien niet hoe lang mensen te volgen waren, los van een voorval. Lever "
+            "`follow_up_days` aan "
+            "die niet stopt bij het voorval.",
+            pairs,
+        )
+    return Finding(
+        "passed",
+        figure,
+        "Nearly everyone could be followed long enough, whatever happened to them.",
+        "Bijna iedereen is lang genoeg te volgen, wat er ook gebeurde.",
+        pairs,
+    )

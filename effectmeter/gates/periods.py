@@ -1,0 +1,149 @@
+"""Gates about the time before the programme: placebo period and peak selection.
+
+Here: the rules. Not here: the placebo estimates (the design's `estimate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.gates.base import Finding, comma, contrast_pairs, fold, has_comparison
+from effectmeter.results import Comparability, EffectRow, GateResult
+
+PLACEBO_LOW, PLACEBO_HIGH = 0.8, 1.25
+PLACEBO_BLIND = 1.5
+
+
+def placebo_period(
+    data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
+) -> tuple[GateResult, ...]:
+    """Gate on the period before the programme, where there can be no effect."""
+    threshold = f"interval holds 1, or estimate within {PLACEBO_LOW:g}-{PLACEBO_HIGH:g}"
+    return fold("placebo_period", threshold, _placebo_findings(data, effects))
+
+
+def _placebo_findings(data: AnalysisData, effects: Sequence[EffectRow]) -> list[Finding]:
+    findings = []
+    for _, label in data.plan.contrasts:
+        pairs = contrast_pairs(data.plan, label)
+        rows = [row for row in effects if row.analysis == "placebo" and row.contrast == label and row.is_ratio]
+        if not rows and data.placebo is None and data.plan.design == "randomised":
+            findings.append(
+                Finding(
+                    "not_applicable",
+                    "-",
+                    "No earlier period was delivered; the draw itself makes the groups alike.",
+                    "Er is geen eerdere periode aangeleverd. De loting zelf maakt de groepen gelijk.",
+                    pairs,
+                )
+            )
+        elif not rows and data.placebo is None:
+            findings.append(
+                Finding(
+                    "not_evaluated",
+                    "-",
+                    "Not evaluated: there is no earlier period to try it on. Deliver events from further back.",
+                    "Niet te toetsen: er is geen eerdere periode om dit te proberen. Lever voorvallen "
+                    "van langer geleden aan.",
+                    pairs,
+                )
+            )
+        else:
+            findings.append(placebo_rule(rows[0] if rows else None, pairs))
+    return findings
+
+
+def placebo_rule(row: EffectRow | None, pairs: tuple[tuple[str, object], ...] = ()) -> Finding:
+    """Judge a placebo estimate: fails when surely not 1 and not near 1; warns when too wide to tell."""
+    if row is None or row.estimate is None or row.conf_low is None or row.conf_high is None:
+        return Finding(
+            "not_evaluated",
+            "-",
+            "Not evaluated: too little happened before the programme to compare.",
+            "Niet te toetsen: vóór het programma gebeurde te weinig om te vergelijken.",
+            pairs,
+        )
+    figure = f"{row.estimate:.2f} ({row.conf_low:.2f}-{row.conf_high:.2f})"
+    excludes = row.conf_high < 1 or row.conf_low > 1
+    if excludes and not PLACEBO_LOW <= row.estimate <= PLACEBO_HIGH:
+        return Finding(
+            "failed",
+            figure,
+            "The groups already went different ways before the programme began (ratio "
+            f"{row.estimate:.2f}). Part of what "
+            "follows would be mistaken for an effect. A comparison group with the same course before the "
+            "start is needed.",
+            "De groepen ontwikkelden zich al vóór de start anders (verhouding "
+            f"{comma(f'{row.estimate:.2f}')}). Een deel daarvan zou op een effect "
+            "lijken. Nodig is een vergelijkingsgroep met hetzelfde verloop vóór de start.",
+            pairs,
+        )
+    if row.conf_high >= PLACEBO_BLIND or row.conf_low <= 1 / PLACEBO_BLIND:
+        return Finding(
+            "warned",
+            figure,
+            "Before the programme the groups may have differed: there are too few events to tell. More "
+            "persons or a longer "
+            "period before the start would tell.",
+            "Misschien verschilden de groepen al vóór de start: er zijn te weinig voorvallen om dat te "
+            "zien. Met meer personen "
+            "of een langere periode vooraf is het te zien.",
+            pairs,
+        )
+    return Finding(
+        "passed",
+        figure,
+        "Before the programme the groups went the same way.",
+        "Vóór de start ging het in beide groepen hetzelfde.",
+        pairs,
+    )
+
+
+def peak_selection(
+    data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
+) -> tuple[GateResult, ...]:
+    """Gate on selection at a peak: whoever is picked when things are at their worst improves without any programme.
+
+    References
+    ----------
+    Maltz, Gordon, McDowall & McCleary (1980), Evaluation Review 4, 199-225, doi:10.1177/0193841X8000400203.
+    """
+    if not has_comparison(data):
+        return fold(
+            "peak_selection",
+            "a comparison group picked by the same rule",
+            [
+                Finding(
+                    "failed",
+                    "no comparison group",
+                    "Participants were picked when things were at their worst, and then things get "
+                    "better by themselves. Without a "
+                    "comparison group a fall is a change, not an effect. Deliver families or persons "
+                    "picked by the same rule.",
+                    "Deelnemers zijn gekozen toen het heel slecht ging. Daarna gaat het vaak vanzelf "
+                    "beter. Zonder vergelijkingsgroep is "
+                    "een daling dus een verandering, geen effect. Lever gezinnen of personen aan die "
+                    "volgens dezelfde regel zijn "
+                    "gekozen.",
+                )
+            ],
+        )
+    threshold = f"same course before the start: interval holds 1, or within {PLACEBO_LOW:g}-{PLACEBO_HIGH:g}"
+    if data.placebo is None and not any(row.analysis == "placebo" for row in effects):
+        return fold(
+            "peak_selection",
+            threshold,
+            [
+                Finding(
+                    "not_evaluated",
+                    "one period before the start",
+                    "Not evaluated: one period before the start does not show its course. Deliver events "
+                    "from further back.",
+                    "Niet te toetsen: één periode vóór de start laat het verloop niet zien. Lever "
+                    "voorvallen van langer geleden "
+                    "aan.",
+                )
+            ],
+        )
+    return fold("peak_selection", threshold, _placebo_findings(data, effects))

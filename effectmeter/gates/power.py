@@ -1,0 +1,89 @@
+"""The power gate: the smallest ratio that the data could have shown, and how many more would settle it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from effectmeter.designs.base import AnalysisData
+from effectmeter.estimators.sensitivity import minimum_detectable_ratio
+from effectmeter.gates.base import Finding, comma, contrast_pairs, fold
+from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
+
+DETECTION = 2.80
+"""1.96 + 0.84: two-sided 5 %, power 80 %."""
+IMPORTANT_RATIO = 0.67
+
+
+def std_error_without_effect(row: EffectRow) -> float | None:
+    """Return the log-scale error that the row would have with no effect, keeping its design effect.
+
+    From the pooled risk or rate of both arms; what clustering, weighting and overdispersion add to (or adjustment takes
+    from) the textbook error at the observed counts is kept as a factor.
+    """
+    if row.std_error is None or not row.is_ratio:
+        return None
+    e1, e0, n1, n0 = row.events_treated, row.events_comparison, row.n_treated, row.n_comparison
+    if not e1 or not e0 or not n1 or not n0:
+        return row.std_error
+    is_risk = row.measure in {"risk_ratio", "odds_ratio"}
+    if is_risk:
+        observed, share = 1 / e1 - 1 / n1 + 1 / e0 - 1 / n0, (e1 + e0) / (n1 + n0)
+        null = (1 - share) / share * (1 / n1 + 1 / n0)
+    else:
+        t1, t0 = row.person_years_treated or n1, row.person_years_comparison or n0
+        rate = (e1 + e0) / (t1 + t0)
+        observed, null = 1 / e1 + 1 / e0, 1 / (rate * t1) + 1 / (rate * t0)
+    if observed <= 0 or null <= 0:
+        return row.std_error
+    return row.std_error * math.sqrt(null / observed)
+
+
+def power(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Say what the data could have shown; warns when a fall by a third could have gone unseen."""
+    threshold = f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails"
+    findings = []
+    for _, label in data.plan.contrasts:
+        pairs = contrast_pairs(data.plan, label)
+        row = next((r for r in effects if r.analysis == "primary" and r.contrast == label and r.is_ratio), None)
+        error = std_error_without_effect(row) if row else None
+        if row is None or error is None:
+            findings.append(
+                Finding(
+                    "not_evaluated",
+                    "-",
+                    "Not evaluated: there is no ratio with an error to start from.",
+                    "Niet te toetsen: er is geen verhouding met een marge om van uit te gaan.",
+                    pairs,
+                )
+            )
+            continue
+        smallest = minimum_detectable_ratio(error)
+        more, more_nl = _how_many_more(row, error)
+        figure = f"smallest detectable ratio {smallest:.2f}"
+        sentence = (
+            f"The smallest fall that these data could have shown is to {smallest:.2f} times the rate without the "
+            f"programme.{more}"
+        )
+        sentence_nl = (
+            "De kleinste daling die in deze cijfers te zien zou zijn, is tot "
+            f"{comma(f'{smallest:.2f}')} keer zo veel als zonder programma.{more_nl}"
+        )
+        status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
+        findings.append(Finding(status, figure, sentence, sentence_nl, pairs))
+    return fold("power", threshold, findings)
+
+
+def _how_many_more(row: EffectRow, error: float) -> tuple[str, str]:
+    """Say how many more participants would settle the estimate as it stands (or, near 1, a fall by a sixth)."""
+    if row.n_treated is None or (row.conf_low is not None and row.conf_low > 1) or (row.conf_high or 2) < 1:
+        return "", ""
+    size = abs(math.log(row.estimate)) if row.estimate else 0.0
+    target = max(size, -math.log(IMPORTANT_RATIO) / 2) / DETECTION
+    more = math.ceil(row.n_treated * ((error / target) ** 2 - 1) / 10) * 10
+    if more <= 0:
+        return "", ""
+    return (
+        f" About {more} more participants, with as many more to compare them with, would settle it.",
+        f" Met nog ongeveer {more} deelnemers, en net zo veel meer mensen om mee te vergelijken, is het wel te zeggen.",
+    )

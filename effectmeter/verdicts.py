@@ -1,0 +1,172 @@
+"""The programme's answer this quarter: direction, strength of the evidence, and the verdict line.
+
+Here: the rules that turn the primary row and the gates into a verdict. Not here: the claims' rules
+(`effectmeter.claims`), nor the rounding and natural frequencies of the published line (release and report).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from effectmeter.claims import Texts, direction_words, limits, rule_claims
+from effectmeter.designs.questions import label_of, outcome_of, primary_measure, primary_outcome, windows_of
+from effectmeter.estimators.sensitivity import e_value, e_value_of_limit
+from effectmeter.gates.base import comma
+from effectmeter.plan import Plan
+from effectmeter.results import ClaimRuling, Direction, EffectRow, GateResult, Verdict
+
+SMALLEST_IMPORTANT_RATIO = 0.67
+"""A ratio between this and its inverse (rounded: 1.5) is "no effect of importance"."""
+_LARGEST_UNIMPORTANT_RATIO = 1.5
+
+_DUTCH_MEASURES = {
+    "risk_ratio": "verhouding van kansen",
+    "rate_ratio": "verhouding van aantallen per jaar",
+    "hazard_ratio": "verhouding van snelheden",
+    "ratio_of_rate_ratios": "verhouding van veranderingen",
+    "mean_difference": "verschil in gemiddelde",
+    "risk_difference": "verschil in kans",
+    "rate_difference": "verschil in aantal per jaar",
+}
+_HELD = frozenset({"passed", "warned", "not_applicable"})
+
+
+def rule(
+    plan: Plan, effects: Sequence[EffectRow], gates: Sequence[GateResult], reach: int
+) -> tuple[Verdict, tuple[ClaimRuling, ...]]:
+    """Rule on the programme and on its public claims.
+
+    Parameters
+    ----------
+    effects
+        After `effectmeter.diagnostics.apply_gates`.
+    reach
+        Participants delivered in the treated arms.
+    """
+    row = primary_row(effects)
+    direction = "not_shown" if row is None else direction_of(row)
+    maryland = maryland_scale(plan, row, effects, gates)
+    outcome = primary_outcome(plan)
+    is_wanted = direction == ("fewer" if outcome_of(plan, outcome).better == "lower" else "more")
+    works = maryland >= 3 and is_wanted and all(gate.status in _HELD for gate in _concerning(row, gates))
+    sentence, sentence_nl = _sentences(plan, row, direction, gates)
+    verdict = Verdict(
+        direction=direction,
+        maryland=maryland,
+        works=works,
+        outcome=outcome,
+        measure=row.measure if row else (primary_measure(plan, outcome) if outcome else ""),
+        window_days=row.window_days if row else (windows_of(plan, outcome)[0] if outcome else None),
+        sentence=sentence,
+        sentence_nl=sentence_nl,
+    )
+    return verdict, rule_claims(plan, effects, reach)
+
+
+def primary_row(effects: Sequence[EffectRow]) -> EffectRow | None:
+    """Return the row that the verdict reads: the primary one of the first contrast, the ratio before the difference."""
+    primary = [row for row in effects if row.analysis == "primary"]
+    return next((row for row in primary if row.is_ratio), primary[0] if primary else None)
+
+
+def direction_of(row: EffectRow) -> Direction:
+    """Say where the verdict interval lies.
+
+    ``fewer`` and ``more`` are the direction of the numbers; whether that is good depends on the outcome's `better`.
+    "No effect of importance" is defined for ratios only.
+    """
+    if row.status != "shown" or (row.verdict_low is None and row.verdict_high is None):
+        return "not_shown"
+    low, high = limits(row)
+    null = 1.0 if row.is_ratio else 0.0
+    if high < null:
+        return "fewer"
+    if low > null:
+        return "more"
+    if row.is_ratio and low >= SMALLEST_IMPORTANT_RATIO and high <= _LARGEST_UNIMPORTANT_RATIO:
+        return "no_effect_of_importance"
+    return "inconclusive"
+
+
+def maryland_scale(plan: Plan, row: EffectRow | None, effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> int:
+    """Strength of the evidence, 1 to 5, from the design and from the gates that concern the primary row.
+
+    References
+    ----------
+    Sherman et al. (1997), Preventing Crime: What Works, What Doesn't, What's Promising, appendix.
+    """
+    if plan.design == "randomised":
+        return 5
+    if plan.design == "before_after" and not any(
+        r.measure == "ratio_of_rate_ratios" and r.n_comparison for r in effects
+    ):
+        return 2
+    return 3 if any(gate.status == "failed" for gate in _concerning(row, gates)) else 4
+
+
+def _concerning(row: EffectRow | None, gates: Sequence[GateResult]) -> list[GateResult]:
+    """Return the gates that concern the primary row; all of them where there is none."""
+    return [gate for gate in gates if row is None or gate.applies_to(row)]
+
+
+def _sentences(plan: Plan, row: EffectRow | None, direction: Direction, gates: Sequence[GateResult]) -> Texts:
+    """Write the verdict line."""
+    outcome, outcome_nl = label_of(plan, primary_outcome(plan))
+    if row is None or direction == "not_shown":
+        reason = (
+            (row.reason, row.reason_nl) if row else ("There is no primary estimate.", "Er is geen uitkomst berekend.")
+        )
+        return (
+            f"{outcome}: no effect can be shown. {reason[0]}".strip(),
+            f"{outcome_nl}: wij kunnen geen effect laten zien. {reason[1]}".strip(),
+        )
+    figures, figures_nl = _figures(row)
+    fall, rise = direction_words(row.measure)
+    settle = next((gate for gate in gates if gate.gate == "power" and gate.applies_to(row)), None)
+    if direction in {"fewer", "more"}:
+        words = fall if direction == "fewer" else rise
+        unwanted = direction != ("fewer" if outcome_of(plan, row.outcome).better == "lower" else "more")
+        harm = (" This is harm.", " Dit is schade.") if unwanted else ("", "")
+        explained = _e_value(plan, row)
+        return (
+            f"{outcome}: {words[0]} with the programme than without it{figures}{harm[0]}{explained[0]}",
+            f"{outcome_nl}: met het programma {words[1]} dan zonder{figures_nl}{harm[1]}{explained[1]}",
+        )
+    if direction == "no_effect_of_importance":
+        return (
+            f"{outcome}: no effect of importance{figures} It makes neither a third less nor half more.",
+            f"{outcome_nl}: geen effect van belang{figures_nl} Het scheelt geen derde minder en ook geen helft meer.",
+        )
+    needed = (settle.sentence, settle.sentence_nl) if settle else ("", "")
+    return (
+        f"{outcome}: inconclusive{figures} That is not the same as no effect. {needed[0]}".strip(),
+        f"{outcome_nl}: nog niet te zeggen{figures_nl} Dat is iets anders dan: het werkt niet. {needed[1]}".strip(),
+    )
+
+
+def _figures(row: EffectRow) -> Texts:
+    """Return the estimate with the interval over all looks, in both languages."""
+    words = row.measure.replace("_", " ")
+    low, high = ("-" if limit is None else f"{limit:.2f}" for limit in (row.verdict_low, row.verdict_high))
+    estimate = "-" if row.estimate is None else f"{row.estimate:.2f}"
+    text = f" ({words} {estimate}; interval over all looks {low} to {high})."
+    text_nl = (
+        f" ({_DUTCH_MEASURES.get(row.measure, words)} {comma(estimate)}; "
+        f"marge over alle kwartalen {comma(low)} tot {comma(high)})."
+    )
+    return text, text_nl
+
+
+def _e_value(plan: Plan, row: EffectRow) -> Texts:
+    """Say how strong an unmeasured cause would have to be; trials need no such sentence."""
+    if plan.design == "randomised" or not row.is_ratio or not row.estimate:
+        return "", ""
+    low, high = limits(row)
+    point, limit = f"{e_value(row.estimate):.2f}", f"{e_value_of_limit(low, high):.2f}"
+    return (
+        " To explain this away, something unmeasured must go with both the programme and the outcome by a ratio of "
+        f"{point} ({limit} for the limit nearest to no effect).",
+        " Kan iets wat niet is gemeten dit verklaren? Dan moet het sterk samenhangen met het programma en met de "
+        f"uitkomst: met een verhouding van {comma(point)} ({comma(limit)} voor de grens het dichtst bij "
+        "geen effect).",
+    )
