@@ -8,7 +8,6 @@ faults into sentences lives in `effectmeter.plan_io`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -33,6 +32,7 @@ from effectmeter.plan_fields import (
     local_file,
     whole_number,
 )
+from effectmeter.plan_fields import prior_count as prior_count
 from effectmeter.plan_rules import check_rules
 
 DesignName = Literal[
@@ -78,7 +78,6 @@ _DEFAULT_VALUE_MEASURES: Mapping[str, list[Measure]] = {
     "binary": ["risk_ratio"],
     "count": ["rate_ratio"],
 }
-_PRIOR_COUNT = re.compile(r"prior_(?P<event>.+)_(?P<months>[1-9]\d{0,2})m")
 
 
 class LocalText(Strict):
@@ -91,7 +90,8 @@ class LocalText(Strict):
 
 
 def _both_languages(value: Any) -> Any:
-    return {"nl": value, "en": value} if isinstance(value, str) else value
+    text = as_text(value)
+    return {"nl": text, "en": text} if isinstance(text, str) else value
 
 
 Local = Annotated[LocalText, BeforeValidator(_both_languages, json_schema_input_type=LocalText | str)]
@@ -482,15 +482,3 @@ def _claim_measure(claim: Claim, outcomes: Mapping[str, Outcome]) -> Claim:
 def month_days(months: int) -> int:
     """Return a number of months in days, rounded down: 12 -> 365, 24 -> 730, 6 -> 182."""
     return int(months * 365.25 / 12)
-
-
-def prior_count(name: str) -> tuple[str, int] | None:
-    """Read ``prior_<event>_<n>m`` as (event type, months); None for any other covariate.
-
-    Examples
-    --------
-    >>> prior_count("prior_police_contact_24m")
-    ('police_contact', 24)
-    """
-    match = _PRIOR_COUNT.fullmatch(name)
-    return None if match is None else (match["event"], int(match["months"]))

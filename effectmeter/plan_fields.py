@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 _WHOLE_NUMBER = re.compile(r"(?P<whole>-?\d+)\.0+")
+_PRIOR_COUNT = re.compile(r"prior_(?P<event>.+)_(?P<months>[1-9]\d{0,2})m")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -23,6 +25,8 @@ def as_text(value: Any) -> Any:
         return str(int(value))
     if isinstance(value, (int, float)):
         return str(value)
+    if isinstance(value, str) and "\n" in value:
+        return " ".join(value.split())  # a block text in the YAML
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -66,6 +70,18 @@ def whole_number(text: Any) -> str | None:
     return None if match is None else match["whole"]
 
 
+def prior_count(name: str) -> tuple[str, int] | None:
+    """Read ``prior_<event>_<n>m`` as (event type, months); None for any other covariate.
+
+    Examples
+    --------
+    >>> prior_count("prior_police_contact_24m")
+    ('police_contact', 24)
+    """
+    match = _PRIOR_COUNT.fullmatch(name)
+    return None if match is None else (match["event"], int(match["months"]))
+
+
 Scalar = str | int | float | bool | date
 Text = Annotated[
     str, BeforeValidator(as_text, json_schema_input_type=Scalar), Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1000)
@@ -88,6 +104,15 @@ class Strict(BaseModel):
     """Base of every part of a plan: unknown fields are faults, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: Any) -> Any:
+        """Read ``claims:`` with nothing behind it as a field that is not there, so that its default holds."""
+        if not isinstance(value, Mapping):
+            return value
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: item for key, item in value.items() if item is not None or key not in known}
 
 
 class AreaOptions(Strict):

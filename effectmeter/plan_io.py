@@ -231,7 +231,7 @@ def _translated(path: Path, document: Document, error: ErrorDetails) -> Effectme
         return _fault(path, document, address, f"{shown} has characters that do not belong here", allowed=allowed)
     if kind == "value_error":
         return _fault(path, document, address, f"{context.get('error')}, and it is {shown}")
-    message = _KINDS.get(kind) or error["msg"][0].lower() + error["msg"][1:]
+    message = _KINDS.get(kind) or error["msg"].replace("Input should", "must", 1)
     return _fault(path, document, address, f"{message}, and it is {shown}", allowed=_allowed_for(address))
 
 
@@ -252,6 +252,10 @@ def _written(value: Any, loc: tuple[str | int, ...], kind: str) -> tuple[str | i
 def _shortened(value: Any) -> str:
     if value is None:
         return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)[:60]
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (list, tuple)):

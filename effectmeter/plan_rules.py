@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from effectmeter.plan_fields import prior_count
 from effectmeter.results import RATIO_MEASURES
 from effectmeter.schema import DESIGN_TABLES, STANDARD_TABLES
 
@@ -62,16 +63,16 @@ def check_rules(plan: Plan) -> None:
         raise RulesError(broken)
 
 
-def nearest(word: str, candidates: Collection[str]) -> str:
+def nearest(word: str, candidates: Collection[str], cutoff: float = 0.6) -> str:
     """Return ``did you mean 'x'?`` for a near miss, else nothing."""
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in candidates}
-    found = get_close_matches(word.lower().replace("-", "_"), list(folded), n=1, cutoff=0.6)
+    found = get_close_matches(word.lower().replace("-", "_"), list(folded), n=1, cutoff=cutoff)
     return f"did you mean '{folded[found[0]]}'?" if found else ""
 
 
 def listed(words: Collection[str]) -> str:
-    """Return allowed values as one line, at most thirty of them."""
-    shown = list(words)[:30]
+    """Return allowed values as one line, at most forty of them."""
+    shown = list(words)[:40]
     return ", ".join(shown) + (", ..." if len(words) > len(shown) else "")
 
 
@@ -104,7 +105,7 @@ def _column_maps(plan: Plan) -> Iterator[BrokenRule]:
         for column in source.columns:
             if column in known or column in used:
                 continue
-            hint = nearest(column, known)
+            hint = nearest(column, known, cutoff=0.8 if STANDARD_TABLES[table].is_open else 0.6)
             if hint or not STANDARD_TABLES[table].is_open:
                 yield BrokenRule(
                     ("source", table, "columns", column),
@@ -125,12 +126,14 @@ def _arms(plan: Plan) -> Iterator[BrokenRule]:
     if arm is None or not arm.values:
         return
     reached = set(arm.values.values()) - {""}
-    for name in (plan.arms.comparison, *plan.arms.treated):
+    # before_after also runs without a comparison: it then shows a change, never an effect
+    needed = plan.arms.treated if plan.design == "before_after" else [plan.arms.comparison, *plan.arms.treated]
+    for name in needed:
         if name not in reached:
             yield BrokenRule(
                 ("source", "persons", "columns", "arm", "values"),
                 f"no delivered value becomes arm '{name}'",
-                listed(sorted({plan.arms.comparison, *plan.arms.treated})),
+                listed(needed),
                 "map one onto it, or name the plan's arms under 'arms'",
             )
 
@@ -172,14 +175,12 @@ def _columns_used(plan: Plan) -> Iterator[BrokenRule]:
                 f"'{name}' is not known at time zero, or says who was treated: it cannot be adjusted for",
                 next_step="remove it; adjust only for what was known at time zero",
             )
-        elif name.startswith("prior_") and name.endswith("m") and plan.design in PERSON_DESIGNS:
-            event, months = name[6:-1].rpartition("_")[::2]
-            if event and months.isdigit() and "events" not in plan.source:
-                yield BrokenRule(
-                    ("adjust_for", name),
-                    "counts of earlier events are computed from table 'events', which the plan does not have",
-                    next_step="add 'events' under 'source', or give a delivered column another name",
-                )
+        elif prior_count(name) is not None and plan.design in PERSON_DESIGNS and "events" not in plan.source:
+            yield BrokenRule(
+                ("adjust_for", name),
+                "counts of earlier events are computed from table 'events', which the plan does not have",
+                next_step="add 'events' under 'source', or give a delivered column another name",
+            )
     for position, name in enumerate(plan.subgroups):
         if name in ("person_id", "arm"):
             yield BrokenRule(("subgroups", position), f"'{name}' does not make subgroups")

@@ -24,6 +24,17 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"(?=.*\d\.|.*\.\d)[-+]?(0|[1-9]\d*)?\.\d*([eE][-+]?\d{1,3})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+_ALIAS = "aliases (*name) are not used in plans"
+_ANCHOR = "anchors (&name) are not used in plans"
+_TAG = "tags (!name) are not used in plans"
+_DEEP = "nested too deeply for a plan"
+_ADVICE = {
+    _ALIAS: "write the value out; put quotes around a text that begins with *",
+    _ANCHOR: "write the value out; put quotes around a text that begins with &",
+    _TAG: "leave the tag out; put quotes around a text that begins with !",
+    _DEEP: f"at most {_MAXIMUM_DEPTH} levels; look for a bracket that is not closed",
+}
+
 Path = tuple[str | int, ...]
 
 
@@ -64,14 +75,14 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.events.AliasEvent):
-            raise _refused("aliases (*name) are not used in plans", event)
+            raise _refused(_ALIAS, event)
         if getattr(event, "tag", None) is not None:
-            raise _refused("tags (!name) are not used in plans", event)
+            raise _refused(_TAG, event)
         if getattr(event, "anchor", None) is not None:
-            raise _refused("anchors (&name) are not used in plans", event)
+            raise _refused(_ANCHOR, event)
         self.depth += 1
         if self.depth > _MAXIMUM_DEPTH:
-            raise _refused("nested too deeply for a plan", event)
+            raise _refused(_DEEP, event)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -85,23 +96,22 @@ def read_yaml(text: str, where: str) -> Document:
     EffectmeterError
         When `text` is not YAML, or uses tags, anchors or aliases; names the line.
     """
-    loader = _StrictLoader(text)
     try:
-        node = loader.get_single_node()
+        node = _StrictLoader(text).get_single_node()
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
         raise EffectmeterError(
             f"not readable as YAML: {fault.problem or fault.context}",
             where=f"{where}{line}",
-            next_step="look at this line and the one above it: indentation, a colon, a quote or a bracket",
+            next_step=_ADVICE.get(
+                fault.problem or "", "look here and one line up: indentation, colons, quotes, brackets"
+            ),
         ) from None
     except yaml.YAMLError:
         raise EffectmeterError(
             "not readable as YAML: it holds control characters", where=where, next_step="save it as plain UTF-8 text"
         ) from None
-    finally:
-        loader.dispose()
     document = Document()
     if node is not None:
         document.value = _build(node, (), document)

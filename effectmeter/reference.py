@@ -49,8 +49,8 @@ def plan_page() -> str:
     parts = [
         "# The analysis plan, field by field",
         _MADE,
-        "One YAML file per programme in `programmes/`, named after the programme. A field that is not in these tables is"
-        " a fault, and so is one that is written twice. `effectmeter plan new` writes a commented start,"
+        "One YAML file per programme in `programmes/`, named after the programme. A field that is not in these tables"
+        " is a fault, and so is one that is written twice. `effectmeter plan new` writes a commented start,"
         " `effectmeter check` checks a plan and its delivery.",
         _fields_table(schema),
         "## Tables that a design needs",
