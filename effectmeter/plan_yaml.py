@@ -16,7 +16,7 @@ import yaml
 
 from effectmeter.errors import EffectmeterError
 
-MAXIMUM_BYTES = 200_000
+MAXIMUM_BYTES = 100_000
 """Plans are a few kilobytes; anything far beyond is not a plan."""
 _MAXIMUM_DEPTH = 20
 

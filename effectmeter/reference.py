@@ -95,7 +95,7 @@ def _table_part(table: Table) -> str:
     rows = []
     for column in table.columns:
         meaning = column.meaning + (f" One of {_codes(column.allowed)}." if column.allowed else "")
-        meaning += f" In {column.unit}." if column.unit and column.unit not in meaning else ""
+        meaning += f" Unit: {column.unit}." if column.unit else ""
         row = [f"`{column.name}`" + ("?" if column.nullable else ""), column.type, meaning]
         rows.append(row + ([column.role] if table.is_released else []))
     return f"### {table.name}\n\n{' '.join(remarks)}\n\n{_rows(header, rows)}"

@@ -72,7 +72,7 @@ _STANDARD = (
             Column("family_id", "text", "Family the person belongs to: a cluster.", nullable=True),
             Column("block_id", "text", "Block of a stratified randomisation.", nullable=True),
             Column("pair_id", "text", "Matched pair.", nullable=True),
-            Column("birth_year", "int", "Year of birth; a birth date is never delivered.", nullable=True, unit="year"),
+            Column("birth_year", "int", "Year of birth; a birth date is never delivered.", nullable=True),
             Column("sex", "text", "Sex, as delivered or as the plan maps it.", nullable=True),
         ),
         key=("person_id",),
