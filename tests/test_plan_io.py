@@ -273,6 +273,7 @@ def test_the_hash_sees_content_and_nothing_else(tmp_path: Path):
         SMALL.replace("adjust_for: {age: numeric}", "adjust_for:\n  age: {type: numeric, degree: 1}"),
         SMALL + "arms: {comparison: comparison, treated: treated}\n",
         SMALL + "estimand: [itt]\n",
+        SMALL.replace("0: comparison, 1.0: treated, 07: treated", "07: treated, 0: comparison, 1.0: treated"),
     ]
     other = [
         SMALL.replace("risk_ratio", "rate_ratio"),
