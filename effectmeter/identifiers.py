@@ -1,4 +1,4 @@
-"""What a direct identifier looks like: citizen service number, e-mail, phone, IBAN, postcode, birth date, name, address.
+"""What a direct identifier looks like: citizen service number, e-mail, phone, IBAN, postcode, birth date, name, street.
 
 Rules only: patterns, weights, thresholds and column names, and the judgement over counts. Counting in a table is done
 elsewhere (`sql/landing/identifier_counts.sql` for a delivery); `count_shapes` is the slow, plain reference for it.
