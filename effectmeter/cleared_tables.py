@@ -1,0 +1,192 @@
+"""The tables beside the effects through the release gate: gates, claims, attrition, balance, overlap, curves, checks.
+
+Here: one function per table, dataclasses in, a Polars frame with `is_suppressed` out, columns in catalogue order. Not
+here: the effects table (`effectmeter.clearing`) and the verdict (`effectmeter.release`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from effectmeter import disclosure
+from effectmeter.claims import tested_row
+from effectmeter.disclosure import Rules, Step
+from effectmeter.plan import Plan
+from effectmeter.results import AttritionStep, BalanceRow, ClaimRuling, CurvePoint, EffectRow, GateResult, OverlapRow
+from effectmeter.results import as_record as record_of
+from effectmeter.schema import RESULT_TABLES
+
+_TYPES: Mapping[str, type[pl.DataType]] = {"text": pl.String, "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean}
+
+
+def frame_of(table: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return records as a frame with the catalogue's columns and types, and `is_suppressed` last."""
+    columns = RESULT_TABLES[table].columns
+    schema = {column.name: _TYPES.get(column.type, pl.String) for column in columns} | {"is_suppressed": pl.Boolean}
+    rows = [{name: record.get(name) for name in schema} for record in records]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def clear_gates(gates: Sequence[GateResult], rules: Rules) -> list[GateResult]:
+    """Return the gates with the counts in their figures and sentences rounded or masked."""
+    return [
+        replace(
+            gate,
+            figure=disclosure.clear_text(gate.figure, rules),
+            sentence=disclosure.clear_text(gate.sentence, rules, "en"),
+            sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl"),
+        )
+        for gate in gates
+    ]
+
+
+def clear_claims(
+    claims: Sequence[ClaimRuling], plan: Plan, cleared: Sequence[EffectRow], rules: Rules
+) -> list[ClaimRuling]:
+    """Return the rulings; one that rests on a suppressed figure is withdrawn, since it would give that figure away."""
+    result = []
+    for claim in claims:
+        row = tested_row(plan, cleared, claim.outcome, claim.measure) if claim.outcome else None
+        if row is not None and row.status == "suppressed":
+            claim = replace(
+                claim,
+                ruling="cannot_be_tested",
+                sentence=f"Cannot be tested. {row.reason}",
+                sentence_nl=f"Niet te toetsen. {row.reason_nl}",
+            )
+        else:
+            claim = replace(
+                claim,
+                sentence=disclosure.clear_text(claim.sentence, rules, "en"),
+                sentence_nl=disclosure.clear_text(claim.sentence_nl, rules, "nl"),
+            )
+        result.append(claim)
+    return result
+
+
+def clear_attrition(steps: Sequence[AttritionStep], rules: Rules) -> pl.DataFrame:
+    """Return the way from delivered to analysed, totals recomputed from what remains and what each step lost.
+
+    A masked loss adds nothing to the number before it: the chain then says no more than "fewer than ten".
+    """
+    records: dict[int, dict[str, Any]] = {}
+    for arm in dict.fromkeys(step.arm for step in steps):
+        following: int | None = None
+        chain = [(index, step) for index, step in enumerate(steps) if step.arm == arm]
+        for index, step in sorted(chain, key=lambda entry: entry[1].step, reverse=True):
+            after = disclosure.safe_count(step.n_after, rules) if following is None else following
+            lost = 0 if step.n_lost == 0 else disclosure.safe_count(step.n_lost, rules)
+            before = None if after is None else after + (lost or 0)
+            records[index] = record_of(step) | {
+                "n_before": before,
+                "n_lost": lost,
+                "n_after": after,
+                "is_suppressed": lost is None or after is None,
+            }
+            following = before
+    return frame_of("attrition", (records[index] for index in sorted(records)))
+
+
+def clear_balance(
+    rows: Sequence[BalanceRow], n: Mapping[str, tuple[int | None, int | None]], rules: Rules
+) -> pl.DataFrame:
+    """Return differences and means with two decimals; a mean that a few people make is masked.
+
+    Parameters
+    ----------
+    n
+        Persons per contrast (treated, comparison), as counted.
+    """
+    records = []
+    for row in rows:
+        treated, comparison = n.get(row.contrast, (None, None))
+        is_few = (
+            _is_rare(row.mean_treated, treated, rules)
+            or _is_rare(row.mean_comparison_before, comparison, rules)
+            or _is_rare(row.mean_comparison_after, comparison, rules)
+        )
+        means = {
+            name: None if is_few else disclosure.round_figure(getattr(row, name))
+            for name in ("mean_treated", "mean_comparison_before", "mean_comparison_after")
+        }
+        smd = {name: disclosure.round_figure(getattr(row, name)) for name in ("smd_before", "smd_after")}
+        records.append(record_of(row) | means | smd | {"is_suppressed": is_few})
+    return frame_of("balance", records)
+
+
+def _is_rare(mean: float, n: int | None, rules: Rules) -> bool:
+    """Return whether a mean could be the share of a category that fewer than the smallest cell have, or lack."""
+    if n is None or not 0 <= mean <= 1:
+        return False
+    return mean * n < rules.minimum_persons or (1 - mean) * n < rules.minimum_persons
+
+
+def clear_overlap(rows: Sequence[OverlapRow], rules: Rules) -> pl.DataFrame:
+    """Return the bins of the preference score with safe counts, a second bin hidden where one is."""
+    records = [record_of(row) | {"is_suppressed": False} for row in rows]
+    for contrast in dict.fromkeys(row.contrast for row in rows):
+        members = [index for index, row in enumerate(rows) if row.contrast == contrast]
+        for name in ("n_treated", "n_comparison"):
+            counts = [getattr(rows[index], name) for index in members]
+            few = [disclosure.is_too_few(count, rules.minimum_persons) for count in counts]
+            for index, count, is_hidden in zip(members, counts, disclosure.with_complement(counts, few), strict=True):
+                records[index][name] = None if is_hidden else disclosure.safe_count(count, rules)
+                records[index]["is_suppressed"] = bool(records[index]["is_suppressed"]) or is_hidden
+    return frame_of("overlap", records)
+
+
+def clear_curves(points: Sequence[CurvePoint], plan: Plan, rules: Rules) -> pl.DataFrame:
+    """Return the curves' steps that hide enough persons each, from zero at time zero; two decimals."""
+    records: list[dict[str, Any]] = []
+    end = _last_day(points, plan)
+    grid = 14 if end <= 200 else 28 if end <= 800 else 91
+    for key in dict.fromkeys((point.contrast, point.outcome, point.arm) for point in points):
+        members = sorted(
+            (point for point in points if (point.contrast, point.outcome, point.arm) == key), key=lambda p: p.day
+        )
+        blank = {"contrast": key[0], "outcome": key[1], "arm": key[2]}
+        at_start = disclosure.safe_count(members[0].n_at_risk, rules)
+        zero = {"day": 0, "incidence": 0.0, "conf_low": 0.0, "conf_high": 0.0, "n_at_risk": at_start, "n_events": 0}
+        records.append(blank | zero | {"is_suppressed": at_start is None})
+        total = 0.0
+        for step in disclosure.curve_steps(_steps(members), rules, grid_days=grid):
+            point = members[step.index]
+            if point.incidence > rules.largest_class_share:
+                break
+            total += step.n_events
+            figures = {
+                name: disclosure.round_figure(getattr(point, name)) for name in ("incidence", "conf_low", "conf_high")
+            }
+            counts = {
+                "n_at_risk": disclosure.safe_count(step.n_at_risk, rules),
+                "n_events": disclosure.round_count(total, rules.rounding_base),
+            }
+            records.append(blank | {"day": min(step.day, end)} | figures | counts | {"is_suppressed": False})
+    return frame_of("curves", records)
+
+
+def _steps(points: Sequence[CurvePoint]) -> list[Step]:
+    """Return what happened at each point; a point's events are those of its day."""
+    return [Step(point.day, point.n_at_risk, point.n_events, index) for index, point in enumerate(points)]
+
+
+def _last_day(points: Sequence[CurvePoint], plan: Plan) -> int:
+    """Return the end of the curves: the plan's window around the last point, which itself is someone's day."""
+    last = max((point.day for point in points), default=0)
+    windows = [window for window in plan.follow_up.windows_days if window >= last]
+    return min(windows) if windows else 28 * -(-last // 28)
+
+
+def clear_checks(checks: Sequence[Mapping[str, Any]], rules: Rules) -> pl.DataFrame:
+    """Return the data-quality checks with the counts in their figures rounded or masked."""
+    return frame_of(
+        "checks",
+        (
+            {**check, "figure": disclosure.clear_text(str(check["figure"]), rules), "is_suppressed": False}
+            for check in checks
+        ),
+    )

@@ -1,0 +1,411 @@
+"""The rules that keep persons and families unrecognisable, as small pure functions on counts and figures.
+
+Here: when a count is too small, how counts are rounded, what may be said of a ratio, a curve, a text. Not here: which
+columns of which table a rule applies to (`effectmeter.clearing`, `effectmeter.release`), nor reading or writing.
+
+References
+----------
+Hundepool et al. (2012), Statistical Disclosure Control, Wiley; the ESSnet guidelines for checking output; ACRO and
+OpenSAFELY for the defaults.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from effectmeter.errors import PublicationError
+from effectmeter.plan import Disclosure
+
+_DEFAULTS = Disclosure()
+
+Pair = tuple[float, float]
+"""(treated, comparison)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The thresholds of the release gate; each has a source in the module's references.
+
+    Attributes
+    ----------
+    minimum_persons, minimum_families
+        Smallest cell that may be published: distinct persons and distinct families behind it.
+    rounding_base
+        Published counts are multiples of it.
+    largest_class_share
+        The event category of a row may not hold more than this share of it.
+    largest_contributor, largest_two
+        The share of a sum of events that one person, or two, may bring.
+    minimum_residual_df
+        A model with fewer residual degrees of freedom tells too much about single persons.
+    """
+
+    minimum_persons: int = 10
+    minimum_families: int = 10
+    rounding_base: int = 5
+    largest_class_share: float = 0.9
+    largest_contributor: float = 0.5
+    largest_two: float = 0.9
+    minimum_residual_df: int = 10
+
+    @classmethod
+    def of(cls, settings: Disclosure) -> Rules:
+        """Return the plan's rules; looser than the defaults is refused without a written reason.
+
+        Raises
+        ------
+        PublicationError
+            When a setting is looser than its default and the plan gives no reason.
+        """
+        looser = [
+            name
+            for name in ("minimum_persons", "minimum_families", "rounding_base")
+            if getattr(settings, name) < getattr(_DEFAULTS, name)
+        ]
+        if looser and not (settings.reason or "").strip():
+            raise PublicationError(
+                f"the release rules are looser than the defaults without a written reason: {', '.join(looser)}",
+                where="disclosure",
+                allowed=", ".join(f"{name} at least {getattr(_DEFAULTS, name)}" for name in looser),
+                next_step="raise them, or write the reason in `disclosure.reason`; every report shows it",
+            )
+        return cls(
+            minimum_persons=settings.minimum_persons,
+            minimum_families=settings.minimum_families,
+            rounding_base=settings.rounding_base,
+        )
+
+
+def round_count(count: float, base: int) -> int:
+    """Round to the nearest multiple of `base`, halves up.
+
+    Examples
+    --------
+    >>> [round_count(n, 5) for n in (0, 2, 3, 48, 216, 432)]
+    [0, 0, 5, 50, 215, 430]
+    """
+    return base * math.floor(count / base + 0.5) if base > 1 else math.floor(count + 0.5)
+
+
+def safe_count(count: float | None, rules: Rules, *, minimum: int | None = None) -> int | None:
+    """Return a count as it may be published: rounded, or None when it is below the smallest cell (zero included).
+
+    Examples
+    --------
+    >>> rules = Rules()
+    >>> safe_count(48, rules), safe_count(9, rules), safe_count(0, rules), safe_count(None, rules)
+    (50, None, None, None)
+    """
+    if count is None or count < (rules.minimum_persons if minimum is None else minimum):
+        return None
+    return round_count(count, rules.rounding_base)
+
+
+def safe_families(count: float | None, rules: Rules) -> int | None:
+    """Return a number of families as it may be published."""
+    return safe_count(count, rules, minimum=rules.minimum_families)
+
+
+def is_too_few(count: float | None, minimum: int) -> bool:
+    """Return whether a known count lies below the smallest cell; an unknown one is no cell."""
+    return count is not None and count < minimum
+
+
+def is_class_disclosure(events: float | None, n: float | None, rules: Rules) -> bool:
+    """Return whether knowing that someone is in the group nearly tells that they had the event.
+
+    The reverse, nearly nobody has it, may be published: most people have no conviction.
+
+    Examples
+    --------
+    >>> is_class_disclosure(19, 20, Rules()), is_class_disclosure(18, 20, Rules()), is_class_disclosure(1, 20, Rules())
+    (True, False, False)
+    """
+    return events is not None and n is not None and n > 0 and events / n > rules.largest_class_share
+
+
+def is_dominated(contributions: Sequence[float], rules: Rules) -> bool:
+    """Return whether one person, or two, bring too much of a sum of events.
+
+    Examples
+    --------
+    >>> is_dominated([6, 1, 1, 1], Rules()), is_dominated([1] * 12, Rules())
+    (True, False)
+    """
+    total = sum(contributions)
+    if total <= 0:
+        return False
+    top = sorted(contributions, reverse=True)
+    return top[0] / total > rules.largest_contributor or sum(top[:2]) / total > rules.largest_two
+
+
+def may_release_model(n: float | None, n_parameters: int, smallest_fitted: float | None, rules: Rules) -> bool:
+    """Return whether a fitted model's figures may leave: enough left over, and no parameter fitted to a few.
+
+    Parameters
+    ----------
+    n
+        Units in the model; None when not known, which leaves the other condition.
+    n_parameters
+        Fitted parameters, the intercept included.
+    smallest_fitted
+        Smallest number of persons that a parameter rests on (the smaller arm's events, a rare category).
+    """
+    has_freedom = n is None or n - n_parameters >= rules.minimum_residual_df
+    return has_freedom and not is_too_few(smallest_fitted, rules.minimum_persons)
+
+
+def round_figure(value: float | None, decimals: int = 2) -> float | None:
+    """Round a model's figure; never to minus zero, and what is not finite is no figure.
+
+    Examples
+    --------
+    >>> round_figure(0.6843), round_figure(-0.001), round_figure(float("inf"))
+    (0.68, 0.0, None)
+    """
+    if value is None or not math.isfinite(value):
+        return None
+    return round(value, decimals) + 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FromCounts:
+    """A raw contrast computed from published counts.
+
+    Attributes
+    ----------
+    value
+        Ratio or difference.
+    std_error
+        Log scale for ratios.
+    """
+
+    value: float
+    std_error: float
+
+
+def risk_ratio_from(events: Pair, n: Pair) -> FromCounts | None:
+    """Return the ratio of two risks from published counts (treated, comparison).
+
+    Examples
+    --------
+    >>> found = risk_ratio_from((50, 65), (215, 215))
+    >>> round(found.value, 4), round(found.std_error, 4)
+    (0.7692, 0.1615)
+    """
+    if min(events) <= 0 or min(n) <= 0:
+        return None
+    variance = sum(1 / cell - 1 / total for cell, total in zip(events, n, strict=True))
+    return FromCounts((events[0] / n[0]) / (events[1] / n[1]), math.sqrt(max(variance, 0.0)))
+
+
+def risk_difference_from(events: Pair, n: Pair) -> FromCounts | None:
+    """Return the difference of two risks from published counts (treated, comparison)."""
+    if min(n) <= 0:
+        return None
+    risks = [cell / total for cell, total in zip(events, n, strict=True)]
+    variance = sum(max(risk * (1 - risk), 0.0) / total for risk, total in zip(risks, n, strict=True))
+    return FromCounts(risks[0] - risks[1], math.sqrt(variance))
+
+
+def odds_ratio_from(events: Pair, n: Pair) -> FromCounts | None:
+    """Return the ratio of two odds from published counts (treated, comparison)."""
+    cells = (events[0], n[0] - events[0], events[1], n[1] - events[1])
+    if min(cells) <= 0:
+        return None
+    return FromCounts(cells[0] * cells[3] / (cells[1] * cells[2]), math.sqrt(sum(1 / cell for cell in cells)))
+
+
+def rate_ratio_from(events: Pair, years: Pair) -> FromCounts | None:
+    """Return the ratio of two rates from published events and person-years (treated, comparison)."""
+    if min(events) <= 0 or min(years) <= 0:
+        return None
+    return FromCounts((events[0] / years[0]) / (events[1] / years[1]), math.sqrt(1 / events[0] + 1 / events[1]))
+
+
+def rate_difference_from(events: Pair, years: Pair) -> FromCounts | None:
+    """Return the difference of two rates per person-year from published events and person-years."""
+    if min(years) <= 0:
+        return None
+    rates = [cell / time for cell, time in zip(events, years, strict=True)]
+    variance = sum(cell / time**2 for cell, time in zip(events, years, strict=True))
+    return FromCounts(rates[0] - rates[1], math.sqrt(variance))
+
+
+def inflation(exact_error: float | None, simple_error: float | None) -> float:
+    """Return how much wider the real error is than the one from counts alone, to one decimal.
+
+    Clustering and repeated events widen an error; counts alone do not show it. One decimal is too coarse to give the
+    exact counts back.
+
+    Examples
+    --------
+    >>> inflation(0.1621, 0.1612), inflation(0.24, 0.16), inflation(None, 0.16)
+    (1.0, 1.5, 1.0)
+    """
+    if not exact_error or not simple_error or not math.isfinite(exact_error):
+        return 1.0
+    return max(round(exact_error / simple_error, 1), 0.1)
+
+
+def bound_as_with_few(
+    events: Pair, base: Pair, rules: Rules, *, level: float, binomial: bool
+) -> tuple[float | None, float | None]:
+    """Return the one bound (low, high) on a ratio when an arm has too few events: as if it had one below the limit.
+
+    The exact bound would give the zero away. Both arms with few events: nothing can be said.
+
+    Parameters
+    ----------
+    events
+        True events (treated, comparison).
+    base
+        Published persons (`binomial`) or person-years.
+
+    Examples
+    --------
+    >>> low, high = bound_as_with_few((0, 60), (200, 200), Rules(), level=0.95, binomial=True)
+    >>> low, round(high, 2), bound_as_with_few((7, 60), (200, 200), Rules(), level=0.95, binomial=True)[1] == high
+    (None, 0.29, True)
+    """
+    few = [cell < rules.minimum_persons for cell in events]
+    if all(few) or not any(few):
+        return None, None
+    shown = (
+        rules.minimum_persons - 1 if few[0] else round_count(events[0], rules.rounding_base),
+        rules.minimum_persons - 1 if few[1] else round_count(events[1], rules.rounding_base),
+    )
+    found = (risk_ratio_from if binomial else rate_ratio_from)(shown, base)
+    if found is None:
+        return None, None
+    reach = NormalDist().inv_cdf((1 + level) / 2) * found.std_error
+    if few[0]:
+        return None, found.value * math.exp(reach)
+    return found.value * math.exp(-reach), None
+
+
+def with_complement(cells: Sequence[float | None], hidden: Sequence[bool]) -> list[bool]:
+    """Hide a second cell where exactly one is hidden, so that the total does not give it back.
+
+    The second one is the smallest of those that remain; cells of None are not in the total and stay as they are.
+
+    Examples
+    --------
+    >>> with_complement([4, 30, 12], [True, False, False])
+    [True, False, True]
+    >>> with_complement([4, 6, 12], [True, True, False])
+    [True, True, False]
+    """
+    result = list(hidden)
+    if sum(result) != 1:
+        return result
+    remaining = [
+        (cell, index) for index, (cell, is_hidden) in enumerate(zip(cells, hidden, strict=True))
+        if not is_hidden and cell is not None
+    ]  # fmt: skip
+    if remaining:
+        result[min(remaining)[1]] = True
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a survival curve: what happened up to and including a day.
+
+    Attributes
+    ----------
+    n_events
+        Persons with a first event since the step before.
+    """
+
+    day: int
+    n_at_risk: float
+    n_events: float
+    index: int
+
+
+def curve_steps(steps: Iterable[Step], rules: Rules, *, grid_days: int) -> list[Step]:
+    """Merge a curve's steps until each hides enough persons, on a grid of days, while enough remain at risk.
+
+    The last published step takes what is left over, so that the curve ends where it should. A step lands on the grid
+    day at or after its events: an exact day can be someone's.
+
+    Examples
+    --------
+    >>> raw = [Step(day, 100 - day, 1, day) for day in range(1, 61)]
+    >>> [(step.day, step.n_events) for step in curve_steps(raw, Rules(), grid_days=7)]
+    [(14, 14.0), (28, 14.0), (42, 14.0), (63, 18.0)]
+    """
+    gathered: list[Step] = []
+    pending = 0.0
+    usable = [step for step in steps if step.n_at_risk >= rules.minimum_persons]
+    for position, step in enumerate(usable):
+        pending += step.n_events
+        day = grid_days * math.ceil(step.day / grid_days)
+        following = usable[position + 1].day if position + 1 < len(usable) else None
+        if following is not None and following <= day:
+            continue
+        if pending >= rules.minimum_persons:
+            gathered.append(Step(day, step.n_at_risk, pending, step.index))
+            pending = 0.0
+        elif following is None and gathered:
+            last = gathered.pop()
+            gathered.append(Step(day, step.n_at_risk, last.n_events + pending, step.index))
+    return gathered
+
+
+_NUMBER = {
+    "nl": re.compile(r"(?<![\w.,/-])([1-9]\d{0,2}(?:\.\d{3})+|\d+(?:,\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
+    "en": re.compile(r"(?<![\w.,/-])([1-9]\d{0,2}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
+}
+_NOT_PERSONS = re.compile(
+    r"\s*(?:days?|dag(?:en)?|weeks?|weken|months?|maand(?:en)?|years?|jaar|jaren|covariates?|kenmerk(?:en)?|windows?|"
+    r"outcomes?|uitkomst(?:en)?|looks?|times|keer|columns?|kolom(?:men)?)\b",
+    re.IGNORECASE,
+)
+_A_STATISTIC = re.compile(
+    r"(?:\bp|[=<>≥≤±]|ratio|verhouding|least|minstens|most|hoogstens|\bper|every|elke|scale|schaal)\s*$"
+)
+_MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
+
+
+def clear_text(text: str, rules: Rules, language: str = "") -> str:
+    """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
+
+    Whole numbers count as counts of persons unless a unit (days, months, %) or a comparison sign says otherwise. Zero
+    stays, since "none" is what most checks are glad to report.
+
+    Parameters
+    ----------
+    language
+        ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
+
+    Examples
+    --------
+    >>> clear_text("48 and 7 persons within 364 days, p = 0.00321", Rules())
+    '50 and < 10 persons within 364 days, p = 0.00'
+    >>> clear_text("97,43 % van 1.216 personen", Rules(), "nl")
+    '97 % van 1215 personen'
+    """
+    decimal_sign = "," if language == "nl" else "."
+
+    def replaced(match: re.Match[str]) -> str:
+        number, percent = match.group(1), match.group(2) or ""
+        if percent:
+            return f"{float(number.replace(',', '.')):.0f}{percent}"
+        if decimal_sign in number:
+            value, decimals = float(number.replace(",", ".")), len(number.split(decimal_sign)[1])
+            return f"{value:.{min(decimals, 2)}f}".replace(".", decimal_sign)
+        if _NOT_PERSONS.match(text[match.end() :]) or _A_STATISTIC.search(text[: match.start()]):
+            return match.group(0)
+        count = int(re.sub(r"[.,]", "", number))
+        if count == 0:
+            return match.group(0)
+        safe = safe_count(count, rules)
+        return _MASKED[language].format(rules.minimum_persons) if safe is None else str(safe)
+
+    return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, text)

@@ -1,0 +1,320 @@
+"""The release gate: everything that was found goes in, only what may leave comes out.
+
+Here: `Findings` (what the vault knows), `Cleared` (what may be published) and `clear` between them. Not here: the rules
+(`effectmeter.disclosure`) and their use on each table (`effectmeter.clearing`, `effectmeter.cleared_tables`), nor the
+evidence passport (`effectmeter.passport`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from effectmeter import cleared_tables
+from effectmeter.cleared_tables import frame_of
+from effectmeter.clearing import ClearedRow, Context, clear_effects, persons_with_event
+from effectmeter.disclosure import Rules, safe_count, safe_families
+from effectmeter.natural_frequencies import Frequencies, frequencies_of
+from effectmeter.plan import Plan
+from effectmeter.quarters import Quarter
+from effectmeter.results import (
+    AttritionStep,
+    BalanceRow,
+    ClaimRuling,
+    CurvePoint,
+    Direction,
+    EffectRow,
+    GateResult,
+    OverlapRow,
+    Verdict,
+    as_record,
+)
+from effectmeter.sentences import ClaimFact, Facts, Language, verdict_line
+from effectmeter.sentences.wording import outcome_label, outcome_predicate
+from effectmeter.verdicts import primary_row
+
+_GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmNumbers:
+    """Persons and families delivered in an arm; families None where there are none."""
+
+    arm: str
+    persons: int
+    families: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contributors:
+    """Who stands behind the events of a question: distinct persons per arm.
+
+    Rows on risks tell it themselves; for rates, and before-after designs, the vault must.
+    """
+
+    contrast: str
+    outcome: str
+    window_days: int | None = None
+    subgroup: str | None = None
+    persons_treated: float
+    persons_comparison: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityCheck:
+    """One data-quality check as it came out; the catalogue's table `checks`, with its description."""
+
+    check_name: str
+    table_name: str
+    severity: str
+    passed: bool
+    figure: str
+    threshold: str
+    description_en: str = ""
+    description_nl: str = ""
+    advice_en: str = ""
+    advice_nl: str = ""
+    delivery_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that a quarter found, unrounded. Stays in the vault.
+
+    Attributes
+    ----------
+    effects
+        After the gates were applied (`effectmeter.diagnostics.apply_gates`).
+    n_parameters
+        Parameters of the adjusted model; None: one per covariate of the plan, arm and intercept.
+    """
+
+    effects: tuple[EffectRow, ...]
+    gates: tuple[GateResult, ...]
+    claims: tuple[ClaimRuling, ...]
+    verdict: Verdict
+    attrition: tuple[AttritionStep, ...] = ()
+    balance: tuple[BalanceRow, ...] = ()
+    overlap: tuple[OverlapRow, ...] = ()
+    curves: tuple[CurvePoint, ...] = ()
+    checks: tuple[QualityCheck, ...] = ()
+    numbers: tuple[ArmNumbers, ...] = ()
+    contributors: tuple[Contributors, ...] = ()
+    n_parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """What may be published of a programme's quarter: the only thing that `reports` sees.
+
+    Attributes
+    ----------
+    tables
+        Released frames by name; each ends in `is_suppressed`.
+    rows
+        The effects table again, as rows.
+    facts
+        What the report's sentences may know.
+    frequencies
+        The primary outcome per 100 participants.
+    """
+
+    programme: str
+    quarter: str
+    is_synthetic: bool
+    rules: Rules
+    tables: Mapping[str, pl.DataFrame]
+    rows: tuple[EffectRow, ...]
+    gates: tuple[GateResult, ...]
+    claims: tuple[ClaimRuling, ...]
+    facts: Facts
+    frequencies: Frequencies
+
+    @property
+    def n_suppressed(self) -> int:
+        """Rows with something masked, over all tables."""
+        return sum(int(table["is_suppressed"].sum()) for table in self.tables.values())
+
+
+def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
+    """Pass a quarter's findings through the release gate.
+
+    Raises
+    ------
+    PublicationError
+        When the plan loosens the rules without a written reason.
+    """
+    rules = Rules.of(plan.disclosure)
+    cleared = clear_effects(findings.effects, _context(findings, plan, rules))
+    rows = tuple(entry.row for entry in cleared)
+    gates = cleared_tables.clear_gates(findings.gates, rules)
+    claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules)
+    row = primary_row(rows)
+    frequencies = frequencies_of(row)
+    facts = _facts(findings, plan, row, frequencies, rows, gates, claims)
+    tables = {
+        "effects": _effects_frame(cleared),
+        "gates": frame_of("gates", (as_record(gate) | {"is_suppressed": False} for gate in gates)),
+        "claims": frame_of("claims", (as_record(claim) | {"is_suppressed": False} for claim in claims)),
+        "verdict": _verdict_frame(findings.verdict, facts, frequencies),
+        "numbers": _numbers_frame(findings, rules),
+        "attrition": cleared_tables.clear_attrition(findings.attrition, rules),
+        "balance": cleared_tables.clear_balance(findings.balance, _persons(findings), rules),
+        "overlap": cleared_tables.clear_overlap(findings.overlap, rules),
+        "curves": _curves(findings, plan, rules),
+        "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules),
+    }
+    return Cleared(
+        programme=plan.programme,
+        quarter=str(quarter),
+        is_synthetic=plan.synthetic,
+        rules=rules,
+        tables=tables,
+        rows=rows,
+        gates=tuple(gates),
+        claims=tuple(claims),
+        facts=facts,
+        frequencies=frequencies,
+    )
+
+
+def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
+    known = persons_with_event(findings.effects)
+    for entry in findings.contributors:
+        key = (entry.contrast, entry.outcome, entry.window_days, entry.subgroup, False)
+        known[key] = (entry.persons_treated, entry.persons_comparison)
+    return Context(
+        rules=rules,
+        looks=plan.looks,
+        n_parameters=findings.n_parameters or 2 + len(plan.adjust_for),
+        clusters_are_families=plan.cluster == "family_id",
+        persons_with_event=known,
+    )
+
+
+def _effects_frame(cleared: list[ClearedRow]) -> pl.DataFrame:
+    return frame_of("effects", (as_record(entry.row) | {"is_suppressed": entry.is_suppressed} for entry in cleared))
+
+
+def _persons(findings: Findings) -> dict[str, tuple[int | None, int | None]]:
+    """Return the persons per contrast that the balance table is about: the most that any row of it counts."""
+    found: dict[str, tuple[int | None, int | None]] = {}
+    for row in findings.effects:
+        before = found.get(row.contrast, (None, None))
+        pair = [
+            max((n for n in (old, new) if n is not None), default=None)
+            for old, new in zip(before, (row.n_treated, row.n_comparison), strict=True)
+        ]
+        found[row.contrast] = (pair[0], pair[1])
+    return found
+
+
+def _curves(findings: Findings, plan: Plan, rules: Rules) -> pl.DataFrame:
+    """Return the curves of outcomes of which something is shown: a curve would tell what a gate hides."""
+    shown = {(row.contrast, row.outcome) for row in findings.effects if row.status == "shown"}
+    visible = [point for point in findings.curves if (point.contrast, point.outcome) in shown]
+    return cleared_tables.clear_curves(visible, plan, rules)
+
+
+def _numbers_frame(findings: Findings, rules: Rules) -> pl.DataFrame:
+    """Return persons and families delivered per arm."""
+    records = []
+    for entry in findings.numbers:
+        persons, families = safe_count(entry.persons, rules), safe_families(entry.families, rules)
+        is_few = persons is None or (entry.families is not None and families is None)
+        records.append({"arm": entry.arm, "persons": persons, "families": families, "is_suppressed": is_few})
+    schema = {"arm": pl.String, "persons": pl.Int64, "families": pl.Int64, "is_suppressed": pl.Boolean}
+    return pl.DataFrame(records, schema=schema)
+
+
+def _verdict_frame(verdict: Verdict, facts: Facts, frequencies: Frequencies) -> pl.DataFrame:
+    """Return the verdict with its figures per 100, and the sentences written again from cleared figures."""
+    texts = {"sentence": verdict_line(facts, "en"), "sentence_nl": verdict_line(facts, "nl")}
+    ruled = {"direction": facts.direction, "works": facts.works, "is_suppressed": facts.is_suppressed}
+    frame = frame_of("verdict", [as_record(verdict) | texts | ruled])
+    extra = as_record(frequencies)
+    columns = [
+        pl.lit(value, dtype=pl.String if name == "kind" else pl.Int64).alias(name) for name, value in extra.items()
+    ]
+    return frame.with_columns(columns).select(
+        *[c for c in frame.columns if c != "is_suppressed"], *extra, "is_suppressed"
+    )
+
+
+def _facts(
+    findings: Findings,
+    plan: Plan,
+    row: EffectRow | None,
+    frequencies: Frequencies,
+    rows: tuple[EffectRow, ...],
+    gates: list[GateResult],
+    claims: list[ClaimRuling],
+) -> Facts:
+    """Gather what the sentences may know."""
+    verdict, outcome = findings.verdict, plan.outcomes.get(findings.verdict.outcome)
+    direction = _direction(verdict.direction, row)
+    settle = next((gate for gate in gates if gate.gate == "power" and (row is None or gate.applies_to(row))), None)
+    reason: dict[Language, str] = {}
+    if row is None:
+        reason = {"en": "There is no primary estimate.", "nl": "Er is geen hoofdcijfer."}
+    elif row.status != "shown":
+        reason = {"en": row.reason, "nl": row.reason_nl}
+    worst: dict[str, str] = {}
+    for gate in sorted(gates, key=lambda gate: _GATE_ORDER.index(gate.status)):
+        worst.setdefault(gate.gate, gate.status)
+    return Facts(
+        design=plan.design,
+        direction=direction,
+        works=verdict.works and direction == verdict.direction,
+        maryland=verdict.maryland,
+        is_synthetic=plan.synthetic,
+        is_lower_better=outcome is None or outcome.better == "lower",
+        label=outcome_label(plan, verdict.outcome),
+        predicate=outcome_predicate(plan, verdict.outcome),
+        window_days=verdict.window_days,
+        kind=frequencies.kind,
+        measure=verdict.measure,
+        per=frequencies.per,
+        with_programme=frequencies.with_programme,
+        without_programme=frequencies.without_programme,
+        without_low=frequencies.without_low,
+        without_high=frequencies.without_high,
+        estimate=row.estimate if row else None,
+        low=row.verdict_low if row else None,
+        high=row.verdict_high if row else None,
+        n_treated=row.n_treated if row else None,
+        n_comparison=row.n_comparison if row else None,
+        raw=_raw(row, rows),
+        is_suppressed=row is not None and row.status == "suppressed",
+        gates=worst,
+        settle={"en": settle.sentence, "nl": settle.sentence_nl} if settle else {},
+        reason=reason,
+        claims=tuple(ClaimFact(words=claim.words, ruling=claim.ruling) for claim in claims),
+    )
+
+
+def _direction(direction: Direction, row: EffectRow | None) -> Direction:
+    """Return the verdict's direction, unless its row is suppressed and the bound that remains does not show it."""
+    if row is None or row.status == "shown" or direction == "not_shown":
+        return direction
+    if direction == "fewer" and row.verdict_high is not None and row.verdict_high < 1:
+        return direction
+    if direction == "more" and row.verdict_low is not None and row.verdict_low > 1:
+        return direction
+    return "not_shown"
+
+
+def _raw(primary: EffectRow | None, rows: tuple[EffectRow, ...]) -> tuple[int, int] | None:
+    """Return both arms' persons per 100 with the outcome, from published counts; None where not shown."""
+    if primary is None:
+        return None
+    for row in rows:
+        same = (row.contrast, row.outcome, row.window_days) == (primary.contrast, primary.outcome, primary.window_days)
+        if same and row.measure == "risk_ratio" and row.analysis == "unadjusted" and row.status == "shown":
+            cells = (row.events_treated, row.n_treated, row.events_comparison, row.n_comparison)
+            if all(cells):
+                treated, n_treated, comparison, n_comparison = (float(cell or 0) for cell in cells)
+                return round(100 * treated / n_treated), round(100 * comparison / n_comparison)
+    return None

@@ -1,0 +1,229 @@
+"""What you can say and what you cannot say: one list of rules, each with its condition, for both languages.
+
+A rule is a name, a condition on `Facts` and what is said; a test asks each rule both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from effectmeter.sentences.facts import Facts
+from effectmeter.sentences.numbers import Language, number, period
+from effectmeter.sentences.wording import RULINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One sentence with its condition.
+
+    Attributes
+    ----------
+    say
+        Dutch and English; each may ask the facts.
+    """
+
+    name: str
+    holds: Callable[[Facts], bool]
+    nl: Callable[[Facts], str]
+    en: Callable[[Facts], str]
+
+    def sentence(self, facts: Facts, language: Language) -> str:
+        """Return the sentence in a language."""
+        return self.nl(facts) if language == "nl" else self.en(facts)
+
+
+def _fixed(text: str) -> Callable[[Facts], str]:
+    return lambda facts: text
+
+
+CAN: tuple[Rule, ...] = (
+    Rule(
+        "works",
+        lambda f: f.works,
+        lambda f: f"Het programma werkt: deelnemers hebben minder vaak te maken met {f.label['nl']}.",
+        lambda f: f"The programme works: participants have less {f.label['en']}.",
+    ),
+    Rule(
+        "benefit_unsure_cause",
+        lambda f: f.is_benefit and not f.works,
+        lambda f: f"Het verschil in {f.label['nl']} is groter dan toeval. De oorzaak staat niet vast.",
+        lambda f: f"The difference in {f.label['en']} is larger than chance. Its cause is not certain.",
+    ),
+    Rule(
+        "harm",
+        lambda f: f.is_harm,
+        lambda f: f"Met het programma was er méér {f.label['nl']} dan zonder. Zoek uit hoe dat komt.",
+        lambda f: f"With the programme there was more {f.label['en']} than without. Find out why.",
+    ),
+    Rule(
+        "no_effect_of_importance",
+        lambda f: f.direction == "no_effect_of_importance",
+        _fixed("Een groot effect is uitgesloten: het verschil is hoogstens een derde minder of de helft meer."),
+        _fixed("A large effect is ruled out: the difference is at most a third less or half more."),
+    ),
+    Rule(
+        "raw_risks",
+        lambda f: f.raw is not None and f.direction != "not_shown",
+        lambda f: f"{_raw('nl', f)}",
+        lambda f: f"{_raw('en', f)}",
+    ),
+    Rule(
+        "inconclusive",
+        lambda f: f.direction == "inconclusive",
+        _fixed("Het is nog te vroeg voor een oordeel. Er zijn meer gegevens nodig."),
+        _fixed("It is too early to judge. More data are needed."),
+    ),
+    Rule(
+        "large_fall_unlikely",
+        lambda f: _is_open(f) and _is_ratio(f) and 0.3 <= (f.low or 0) < 1,
+        lambda f: f"Een daling van meer dan {_percent_off(f.low)} procent is onwaarschijnlijk.",
+        lambda f: f"A fall of more than {_percent_off(f.low)} percent is unlikely.",
+    ),
+    Rule(
+        "large_rise_unlikely",
+        lambda f: _is_open(f) and _is_ratio(f) and 1 < (f.high or 9) <= 2,
+        lambda f: f"Een stijging van meer dan {_percent_on(f.high)} procent is onwaarschijnlijk.",
+        lambda f: f"A rise of more than {_percent_on(f.high)} percent is unlikely.",
+    ),
+    Rule(
+        "nothing_shown",
+        lambda f: f.direction == "not_shown",
+        _fixed("We meten het programma. Dit kwartaal laten de gegevens geen eerlijke vergelijking zien."),
+        _fixed("We are measuring the programme. This quarter the data allow no fair comparison to be shown."),
+    ),
+    Rule(
+        "claims_supported",
+        lambda f: any(claim.ruling == "supported" for claim in f.claims),
+        lambda f: "Deze uitspraak houdt stand: " + _quoted(f, "supported") + ".",
+        lambda f: "This statement holds: " + _quoted(f, "supported") + ".",
+    ),
+    Rule(
+        "reach",
+        lambda f: f.n_treated is not None,
+        lambda f: f"{_about('nl', f)}",
+        lambda f: f"{_about('en', f)}",
+    ),
+)  # fmt: skip
+"""What can be said."""
+
+CANNOT: tuple[Rule, ...] = (
+    Rule(
+        "synthetic",
+        lambda f: f.is_synthetic,
+        _fixed("Iets over echte mensen. De gegevens zijn verzonnen (SYNTHETIC)."),
+        _fixed("Anything about real people. The data are made up (SYNTHETIC)."),
+    ),
+    Rule(
+        "does_not_work",
+        lambda f: f.direction in {"inconclusive", "not_shown"},
+        _fixed("“Het programma werkt niet.” Niet weten is iets anders dan geen effect."),
+        _fixed("“The programme does not work.” Not knowing is not the same as no effect."),
+    ),
+    Rule(
+        "works_inconclusive",
+        lambda f: f.direction in {"inconclusive", "not_shown"},
+        _fixed("“Het programma werkt.” Het verschil kan nog toeval zijn."),
+        _fixed("“The programme works.” The difference may still be chance."),
+    ),
+    Rule(
+        "works_weak_evidence",
+        lambda f: f.is_benefit and not f.works,
+        _fixed("“Het programma werkt.” Niet alle toetsen die daarvoor nodig zijn, zijn gedaan en in orde."),
+        _fixed("“The programme works.” Not every check that this needs was done and passed."),
+    ),
+    Rule(
+        "works_no_difference",
+        lambda f: f.is_harm or f.direction == "no_effect_of_importance",
+        _fixed("“Het programma werkt.” De cijfers spreken dat tegen."),
+        _fixed("“The programme works.” The figures contradict it."),
+    ),
+    Rule(
+        "a_multiple",
+        lambda f: f.is_benefit and _is_ratio(f) and f.is_lower_better and (f.high is None or f.high > 0.5),
+        _fixed("“Gehalveerd” of “twee keer minder”. De cijfers laten ook een kleiner effect toe."),
+        _fixed("“Halved” or “twice less”. The figures also allow a smaller effect."),
+    ),
+    Rule(
+        "claims_not_supported",
+        lambda f: any(claim.ruling != "supported" for claim in f.claims),
+        lambda f: _refused("nl", f),
+        lambda f: _refused("en", f),
+    ),
+    Rule(
+        "only_the_programme",
+        lambda f: not f.is_randomised and f.direction != "not_shown",
+        _fixed("Dat alleen het programma het verschil maakt. Wie meedeed, is niet door loting bepaald. "
+               "Iets wat niet gemeten is, kan meespelen."),
+        _fixed("That the programme alone makes the difference. Chance did not decide who took part. "
+               "Something that was not measured may play a part."),
+    ),
+    Rule(
+        "later",
+        lambda f: f.window_days is not None,
+        lambda f: f"Hoe het verder gaat na {period(f.window_days, 'nl')}.",
+        lambda f: f"What happens after {period(f.window_days, 'en')}.",
+    ),
+    Rule(
+        "one_person",
+        lambda f: True,
+        _fixed("Wat het programma voor één persoon of één gezin betekent."),
+        _fixed("What the programme means for one person or one family."),
+    ),
+)  # fmt: skip
+"""What cannot be said."""
+
+
+def can_say(facts: Facts, language: Language) -> list[str]:
+    """Return what can be said, most important first."""
+    return [rule.sentence(facts, language) for rule in CAN if rule.holds(facts)]
+
+
+def cannot_say(facts: Facts, language: Language) -> list[str]:
+    """Return what cannot be said, most important first."""
+    return [rule.sentence(facts, language) for rule in CANNOT if rule.holds(facts)]
+
+
+def _is_open(facts: Facts) -> bool:
+    return facts.direction in {"inconclusive", "no_effect_of_importance"}
+
+
+def _is_ratio(facts: Facts) -> bool:
+    return facts.measure.endswith("ratio") or facts.measure == "ratio_of_rate_ratios"
+
+
+def _percent_off(ratio: float | None) -> int:
+    """Return a ratio below 1 as a fall in whole percents, rounded up: the statement must hold."""
+    return -int(-100 * (1 - (ratio or 1)) // 1)
+
+
+def _percent_on(ratio: float | None) -> int:
+    """Return a ratio above 1 as a rise in whole percents, rounded up."""
+    return -int(-100 * ((ratio or 1) - 1) // 1)
+
+
+def _raw(language: Language, facts: Facts) -> str:
+    treated, comparison = facts.raw or (0, 0)
+    label = facts.label[language]
+    if language == "nl":
+        return f"Zonder correctie: {treated} op de 100 deelnemers, {comparison} op de 100 van de anderen ({label})."
+    return f"Nothing adjusted: {treated} of 100 participants, {comparison} of 100 in the comparison group ({label})."
+
+
+def _about(language: Language, facts: Facts) -> str:
+    treated, others = number(facts.n_treated, language, 0), number(facts.n_comparison, language, 0)
+    if language == "nl":
+        against = f" en {others} mensen om mee te vergelijken" if facts.n_comparison else ""
+        return f"Dit gaat over ongeveer {treated} deelnemers{against}."
+    against = f" and {others} people to compare them with" if facts.n_comparison else ""
+    return f"This is about {treated} participants{against} (rounded)."
+
+
+def _quoted(facts: Facts, ruling: str) -> str:
+    return ", ".join(f"“{claim.words}”" for claim in facts.claims if claim.ruling == ruling)
+
+
+def _refused(language: Language, facts: Facts) -> str:
+    return "; ".join(
+        f"“{claim.words}”: {RULINGS[claim.ruling][language]}" for claim in facts.claims if claim.ruling != "supported"
+    ) + "."  # fmt: skip

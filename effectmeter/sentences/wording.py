@@ -1,0 +1,163 @@
+"""Names in words: outcomes, gates, rulings, designs, measures. Dutch on B1.
+
+Here: tables of words. Not here: sentences with conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from effectmeter.plan import Plan
+from effectmeter.sentences.numbers import Language
+
+Words = Mapping[Language, str]
+
+PREDICATES: Mapping[str, Words] = {
+    "police_contact": {"nl": "kwamen er| in contact met de politie", "en": "came into contact with the police"},
+    "justice_contact": {
+        "nl": "kwamen er| in contact met politie of justitie",
+        "en": "came into contact with police or justice",
+    },
+    "conviction": {"nl": "werden er| veroordeeld", "en": "were convicted"},
+    "arrest": {"nl": "werden er| aangehouden", "en": "were arrested"},
+    "rearrest": {"nl": "werden er| opnieuw aangehouden", "en": "were arrested again"},
+    "victim_registration": {"nl": "werden er| slachtoffer", "en": "became a victim"},
+}
+"""What persons with an event of this name did. An outcome narrowed by `where` uses its label instead."""
+
+_LABELS: Mapping[str, Words] = {
+    "police_contact": {"nl": "contact met de politie", "en": "contact with the police"},
+    "justice_contact": {"nl": "contact met politie of justitie", "en": "contact with police or justice"},
+    "conviction": {"nl": "veroordeling", "en": "conviction"},
+    "arrest": {"nl": "aanhouding", "en": "arrest"},
+    "rearrest": {"nl": "nieuwe aanhouding", "en": "new arrest"},
+    "serious": {"nl": "ernstig delict", "en": "serious offence"},
+    "victim_registration": {"nl": "slachtofferschap", "en": "victimisation"},
+}
+
+GATES: Mapping[str, tuple[Words, Words]] = {
+    "size": ({"nl": "Aantal mensen", "en": "Number of people"},
+             {"nl": "Zijn het er genoeg?", "en": "Are there enough of them?"}),
+    "clusters": ({"nl": "Aantal groepen", "en": "Number of groups"},
+                 {"nl": "Zijn er genoeg gezinnen of locaties?", "en": "Are there enough families or sites?"}),
+    "time_zero": ({"nl": "Start van de telling", "en": "Start of the count"},
+                  {"nl": "Begint de telling voor iedereen eerlijk?", "en": "Does the count start fairly for all?"}),
+    "follow_up": ({"nl": "Lang genoeg gevolgd", "en": "Followed long enough"},
+                  {"nl": "Is iedereen lang genoeg gevolgd?", "en": "Was everyone followed long enough?"}),
+    "balance": ({"nl": "Vergelijkbare groepen", "en": "Comparable groups"},
+                {"nl": "Lijken de groepen op elkaar?", "en": "Are the groups alike?"}),
+    "overlap": ({"nl": "Overlap", "en": "Overlap"},
+                {"nl": "Zijn er genoeg mensen die op elkaar lijken?", "en": "Are there enough people who are alike?"}),
+    "placebo_period": ({"nl": "Periode vóór de start", "en": "Period before the start"},
+                       {"nl": "Gingen de groepen vóór de start gelijk op?",
+                        "en": "Did the groups go the same way before the start?"}),
+    "negative_controls": ({"nl": "Uitkomsten zonder verband", "en": "Unrelated outcomes"},
+                          {"nl": "Blijft gelijk wat gelijk moet blijven?", "en": "Does stay equal what should?"}),
+    "peak_selection": ({"nl": "Gekozen op een piek", "en": "Chosen at a peak"},
+                       {"nl": "Zou de daling er ook zonder programma zijn?",
+                        "en": "Would the fall have come without the programme?"}),
+    "power": ({"nl": "Kleinste zichtbare effect", "en": "Smallest visible effect"},
+              {"nl": "Hoe klein mag een effect zijn om het te zien?", "en": "How small an effect could we see?"}),
+    "pre_trends": ({"nl": "Verloop vooraf", "en": "Earlier trends"},
+                   {"nl": "Was het verloop vooraf gelijk?", "en": "Were the earlier trends alike?"}),
+    "spill_over": ({"nl": "Verplaatsing", "en": "Displacement"},
+                   {"nl": "Verschuift het probleem naar de buren?", "en": "Does the problem move next door?"}),
+    "heterogeneity": ({"nl": "Verschillen tussen studies", "en": "Differences between studies"},
+                      {"nl": "Wijzen de studies dezelfde kant op?", "en": "Do the studies agree?"}),
+}  # fmt: skip
+"""Name and question of every gate."""
+
+STATUS: Mapping[str, Words] = {
+    "passed": {"nl": "in orde", "en": "passed"},
+    "warned": {"nl": "let op", "en": "take care"},
+    "failed": {"nl": "niet in orde", "en": "failed"},
+    "too_few": {"nl": "te weinig", "en": "too few"},
+    "not_evaluated": {"nl": "niet mogelijk", "en": "not possible"},
+    "not_applicable": {"nl": "niet van toepassing", "en": "does not apply"},
+    "not_run": {"nl": "niet gedaan", "en": "not run"},
+}
+"""The status of a gate in words."""
+
+RULINGS: Mapping[str, Words] = {
+    "supported": {"nl": "klopt met de cijfers", "en": "supported"},
+    "weaker_than_claimed": {"nl": "zwakker dan beweerd", "en": "weaker than claimed"},
+    "not_established": {"nl": "niet aangetoond", "en": "not established"},
+    "contradicted": {"nl": "in strijd met de cijfers", "en": "contradicted"},
+    "cannot_be_tested": {"nl": "niet te toetsen", "en": "cannot be tested"},
+}
+"""The ruling on a claim in words."""
+
+DESIGNS: Mapping[str, Words] = {
+    "randomised": {"nl": "loting: het toeval bepaalde wie meedeed", "en": "lottery: chance decided who took part"},
+    "comparison_cohort": {
+        "nl": "deelnemers tegenover een vergelijkbare groep",
+        "en": "participants against a comparable group",
+    },
+    "before_after": {"nl": "voor en na de start", "en": "before and after the start"},
+    "staggered_areas": {"nl": "gebieden die na elkaar begonnen", "en": "areas that started one after another"},
+    "interrupted_series": {"nl": "één reeks, vóór en na de start", "en": "one series, before and after the start"},
+    "pooled_trials": {"nl": "meer onderzoeken bij elkaar", "en": "several studies together"},
+}
+"""What the design compares."""
+
+MEASURES: Mapping[str, Words] = {
+    "risk_ratio": {"nl": "kans (verhouding)", "en": "risk ratio"},
+    "rate_ratio": {"nl": "aantal per jaar (verhouding)", "en": "rate ratio"},
+    "hazard_ratio": {"nl": "tempo (hazard ratio)", "en": "hazard ratio"},
+    "odds_ratio": {"nl": "odds ratio", "en": "odds ratio"},
+    "ratio_of_rate_ratios": {"nl": "verandering (verhouding)", "en": "ratio of changes"},
+    "risk_difference": {"nl": "verschil in kans", "en": "risk difference"},
+    "rate_difference": {"nl": "verschil per jaar", "en": "rate difference"},
+    "mean_difference": {"nl": "verschil in gemiddelde", "en": "mean difference"},
+    "percent_change": {"nl": "verandering in procenten", "en": "percent change"},
+    "level_ratio": {"nl": "niveau (verhouding)", "en": "level ratio"},
+    "slope_ratio": {"nl": "helling (verhouding)", "en": "slope ratio"},
+}
+"""What is estimated."""
+
+ANALYSES: Mapping[str, Words] = {
+    "primary": {"nl": "hoofdvraag", "en": "primary"},
+    "secondary": {"nl": "nevenvraag", "en": "secondary"},
+    "unadjusted": {"nl": "zonder correctie", "en": "unadjusted"},
+    "sensitivity": {"nl": "andere methode", "en": "sensitivity"},
+    "placebo": {"nl": "vóór de start", "en": "placebo"},
+    "negative_control": {"nl": "controle-uitkomst", "en": "negative control"},
+    "subgroup": {"nl": "deelgroep", "en": "subgroup"},
+    "event_study": {"nl": "per periode", "en": "event study"},
+}
+"""The place of a row in the study."""
+
+
+def outcome_label(plan: Plan, name: str) -> Words:
+    """Return an outcome's label: the plan's, else a known one, else its name in words."""
+    outcome = plan.outcomes.get(name)
+    if outcome is not None and outcome.label is not None:
+        return {"nl": outcome.label.nl, "en": outcome.label.en}
+    if name in _LABELS:
+        return _LABELS[name]
+    words = name.replace("_", " ")
+    return {"nl": words, "en": words}
+
+
+def outcome_predicate(plan: Plan, name: str) -> Words:
+    """Return what persons with the outcome did; empty where only the label is known."""
+    outcome = plan.outcomes.get(name)
+    if outcome is None or outcome.where or not outcome.event:
+        return {}
+    return PREDICATES.get(outcome.event, {})
+
+
+def gate_words(gate: str, status: str, language: Language) -> str:
+    """Return a gate's status in words; too few is told apart from other failures."""
+    key = "too_few" if status == "failed" and gate in {"size", "clusters"} else status
+    return STATUS[key][language]
+
+
+def gate_name(gate: str, language: Language) -> str:
+    """Return a gate's name in words."""
+    return GATES[gate][0][language] if gate in GATES else gate.replace("_", " ").capitalize()
+
+
+def gate_question(gate: str, language: Language) -> str:
+    """Return the question that a gate answers; empty for one without."""
+    return GATES[gate][1][language] if gate in GATES else ""
