@@ -44,3 +44,9 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame
     return connection.sql(
         f"select {listed} from {table} order by person_id, outcome, period, window_days nulls last"
     ).pl()
+
+
+def read_reach(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+    """Return how many participants were delivered: claims of reach are about them, not about who could be analysed."""
+    found = connection.sql(sql.statement("reach"), params={"treated": plan.arms.treated}).fetchall()
+    return int(found[0][0])

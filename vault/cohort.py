@@ -54,20 +54,21 @@ def build_cohort(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qua
     ``cohort.attrition``. Outcomes of an earlier cohort are removed: they belong to other persons.
     """
     with all_or_nothing(connection):
-        connection.execute("create schema if not exists cohort")
+        for schema in ("cohort", "outcomes"):
+            connection.execute(f"create schema if not exists {schema}")
         for stale in ("person_windows", "placebo_windows"):
-            if column_types(connection, "outcomes", stale):
-                connection.execute(f"drop table outcomes.{stale}")
-        steps = _plan_steps(plan)
-        _hand_over(connection, plan, steps)
+            connection.execute(f"drop table if exists outcomes.{stale}")
+        _hand_over(connection, plan)
         _store_candidates(connection, plan, quarter, shift_days=0)
         _store_losses(connection, plan, quarter)
         store(connection, "cohort.persons", filled("cohort/persons"))
         store(connection, "cohort.attrition", filled("cohort/attrition"))
         shift_days = placebo_shift_days(connection, plan)
-        _store_candidates(connection, plan, quarter, shift_days=shift_days or 0)
-        nobody = " limit 0" if shift_days is None else ""
-        store(connection, "cohort.placebo_persons", filled("cohort/placebo_persons") + nobody)
+        if shift_days is None:
+            store(connection, "cohort.placebo_persons", "from cohort.persons limit 0")
+        else:
+            _store_candidates(connection, plan, quarter, shift_days=shift_days)
+            store(connection, "cohort.placebo_persons", filled("cohort/placebo_persons"))
         for temporary in ("candidates", "losses"):
             connection.execute(f"drop table temp.{temporary}")
     return read_attrition(connection) if plan.design in PERSON_DESIGNS else ()
@@ -92,23 +93,30 @@ def is_computed(name: str) -> bool:
 
 
 def placebo_shift_days(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int | None:
-    """Return how many days the placebo's time zero lies before the true one; None where there can be no placebo.
+    """Return how many days the placebo's time zero lies before the true one; None where there can be no placebo."""
+    return placebo_shift(plan) if event_types_with_history(connection, plan) else None
+
+
+def placebo_shift(plan: Plan) -> int | None:
+    """Return how far time zero must move back for the primary window to end where it began; None without a window."""
+    if plan.design not in PERSON_DESIGNS:
+        return None
+    wash_in_days = plan.before_after.wash_in_days if plan.design == "before_after" else 0
+    window_days = primary_window_days(plan)
+    return None if window_days is None else wash_in_days + window_days
+
+
+def event_types_with_history(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[str, ...]:
+    """Return the outcomes' event types that were delivered from far enough before time zero to be a placebo.
 
     Notes
     -----
-    A placebo needs a fixed primary window, to lie wholly before time zero, and events from then. With `before_after`
-    the placebo's own "before" lies earlier still, so history must reach back beyond its time zero.
+    Any event before time zero will do, except with `before_after`: there the placebo has a "before" of its own, so that
+    history must reach back beyond the placebo's time zero.
     """
-    around = plan.before_after
-    is_around = plan.design == "before_after"
-    shift_days = around.wash_in_days + around.after_days if is_around else primary_window_days(plan)
-    if plan.design not in PERSON_DESIGNS or shift_days is None:
-        return None
-    return shift_days if event_types_with_history(connection, plan, shift_days) else None
-
-
-def event_types_with_history(connection: duckdb.DuckDBPyConnection, plan: Plan, shift_days: int) -> tuple[str, ...]:
-    """Return the outcomes' event types that were delivered from far enough before time zero to be a placebo."""
+    shift_days = placebo_shift(plan)
+    if shift_days is None:
+        return ()
     wanted = sorted({outcome.event for outcome in counted_outcomes(plan).values() if outcome.event is not None})
     latest_day = -shift_days if plan.design == "before_after" else -1
     found = connection.sql(
@@ -136,7 +144,7 @@ def hand_over_arms(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     parameter_table(connection, "plan_arms", {"arm": "varchar"}, [[arm] for arm in arms])
 
 
-def _hand_over(connection: duckdb.DuckDBPyConnection, plan: Plan, steps: list[_Step]) -> None:
+def _hand_over(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     hand_over_arms(connection, plan)
     parameter_table(
         connection,
@@ -149,7 +157,7 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, plan: Plan, steps: list[_S
             "reason": "varchar",
             "reason_nl": "varchar",
         },
-        [(position, *step) for position, step in enumerate(steps, start=1)],
+        [(position, *step) for position, step in enumerate(_plan_steps(plan), start=1)],
     )
     parameter_table(
         connection,
@@ -184,7 +192,7 @@ def _priors(plan: Plan) -> dict[str, tuple[str, int]]:
 
 
 def _store_candidates(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, *, shift_days: int) -> None:
-    delivered = column_types(connection, "landing", "persons")
+    delivered = column_types(connection, "landing.persons")
     _require(plan, delivered)
     priors = {name: position for position, name in enumerate(_priors(plan), start=1)}
     statement = filled(

@@ -18,7 +18,7 @@ from vault.cohort import (
     counted_outcomes,
     event_types_with_history,
     hand_over_arms,
-    placebo_shift_days,
+    placebo_shift,
     primary_window_days,
 )
 from vault.statements import all_or_nothing, column_types, filled, parameter_table, store
@@ -62,18 +62,17 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
         _count_events(connection, plan, quarter, "outcomes.person_windows", by_events, _windows(plan), shift_days=0)
         _take_counts(connection, plan, by_counts)
 
-        shift_days = placebo_shift_days(connection, plan)
-        history = () if shift_days is None else event_types_with_history(connection, plan, shift_days)
-        _look_at(connection, "cohort.placebo_persons")
-        _count_events(
-            connection,
-            plan,
-            quarter,
-            "outcomes.placebo_windows",
-            {name: outcome for name, outcome in by_events.items() if outcome.event in history},
-            _primary_windows(plan),
-            shift_days=shift_days or 0,
-        )
+        history = event_types_with_history(connection, plan)
+        repeated = {name: outcome for name, outcome in by_events.items() if outcome.event in history}
+        shift_days = placebo_shift(plan)
+        if repeated and shift_days is not None:
+            _look_at(connection, "cohort.placebo_persons")
+            primary = _primary_windows(plan)
+            _count_events(
+                connection, plan, quarter, "outcomes.placebo_windows", repeated, primary, shift_days=shift_days
+            )
+        else:
+            store(connection, "outcomes.placebo_windows", "from outcomes.person_windows limit 0")
         _add_last_step(connection, plan)
         connection.execute("drop view temp.persons_in_view")
 
@@ -125,7 +124,7 @@ def _count_events(
 ) -> None:
     """Put one row per person, outcome and window in `table`."""
     columns = list(dict.fromkeys(column for outcome in outcomes.values() for column in outcome.where))
-    known = {name.casefold() for name in column_types(connection, "landing", "events")}
+    known = {name.casefold() for name in column_types(connection, "landing.events")}
     missing = [column for column in columns if column.casefold() not in known]
     if missing:
         raise DeliveryError(

@@ -47,14 +47,10 @@ def parameter_table(
         connection.executemany(f"insert into {table} values ({marks})", [list(row) for row in rows])
 
 
-def column_types(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
-    """Return the columns of a table with their types, in order; empty where the table does not exist."""
-    found = connection.sql(
-        "select column_name, data_type from information_schema.columns"
-        " where table_schema = $schema and table_name = $table order by ordinal_position",
-        params={"schema": schema, "table": table},
-    ).fetchall()
-    return dict(found)
+def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Return the columns of a table with their types, in order."""
+    relation = connection.sql(f"select * from {table} limit 0")
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
 @contextmanager

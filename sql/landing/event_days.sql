@@ -1,12 +1,17 @@
--- Fills event_day from the calendar: day 1 is the day after time zero. A delivered event_day stays where dates are wanting.
--- Inputs: landing.events, landing.persons. An event of an unknown person keeps its null: an expectation reports it.
-update landing.events as events
-set event_day = date_diff('day', time_zero.index_date, events.event_date)
-from (
+-- Grain: one typed event, kept or rejected, with event_day from the calendar where both dates are there: day 1 is the day
+-- after time zero. A delivered event_day stays where they are not.
+-- Inputs: typed_events, typed_persons (temporary). An event of an unknown person keeps its null: an expectation reports it.
+create or replace temp view dated_events as
+with time_zero as (
     select person_id, min(index_date) as index_date
-    from landing.persons
-    where index_date is not null
+    from typed_persons
+    where reject_reason is null and index_date is not null
     group by person_id
-) as time_zero
-where events.person_id = time_zero.person_id
-    and events.event_date is not null
+)
+
+select
+    events.* replace (
+        coalesce(date_diff('day', time_zero.index_date, events.event_date), events.event_day) as event_day
+    )
+from typed_events as events
+left join time_zero on time_zero.person_id = events.person_id

@@ -73,7 +73,10 @@ def convert(
     building = _Statement()
     texts: list[str] = []
     typed: list[str] = []
+    cleaned: list[str] = []
     for at, column in enumerate(wanted):
+        if column.raw is not None:
+            cleaned.append(f"cleaned({identifier(column.raw)}) as k{at}")
         texts += _text(building, plan, column, at)
         is_comma = column.type in ("int", "float") and _is_decimal_comma(connection, file, raw, column, source)
         typed.append(f"{_value(building, column, at, source, is_comma)}::{DUCKDB_TYPES[column.type]} as v{at}")
@@ -83,7 +86,8 @@ def convert(
     columns = ", ".join(f"v{at} as {identifier(column.name)}" for at, column in enumerate(wanted))
     connection.execute(
         f"create or replace temp table {identifier(name)} as "
-        f"with texts as (select row_number, fault, {', '.join(texts)} from {identifier(raw.name)}), "
+        f"with cleaned as (select row_number, fault, {', '.join(cleaned)} from {identifier(raw.name)}), "
+        f"texts as (select row_number, fault, {', '.join(texts)} from cleaned), "
         f"typed as (select *, {', '.join(typed)} from texts), "
         f"judged as (select *, case {reject} end as reject from typed) "
         f"select row_number, {columns}, reject.column as reject_column, reject.reason as reject_reason from judged",
@@ -102,7 +106,7 @@ def _text(building: _Statement, plan: Plan, column: Wanted, at: int) -> list[str
     if column.raw is None:
         constant = "null" if column.constant is None else building.bind(f"constant{at}", column.constant)
         return [f"{constant}::varchar as t{at}", f"false as u{at}"]
-    cleaned = f"cleaned({identifier(column.raw)})"
+    cleaned = f"k{at}"
     # an empty cell is missing whatever else is
     tokens = building.bind("tokens", sorted({"", *(token.strip() for token in plan.missing.tokens)}))
     unmapped = f"case when list_contains({tokens}::varchar[], {cleaned}) then null else {cleaned} end"

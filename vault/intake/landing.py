@@ -112,6 +112,7 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
             next_step="check that the disk has room; if it has, this is a defect of Effectmeter: please report it",
         ) from None
     finally:
+        connection.execute("drop view if exists temp.dated_events")
         for table in tables:
             for name in (f"raw_{table.name}", f"raw_{table.name}_staged", f"typed_{table.name}"):
                 connection.execute(f"drop table if exists temp.{identifier(name)}")
@@ -210,6 +211,8 @@ def _store(
     needs = DESIGN_TABLES[plan.design]
     of_design = {*needs.required, *needs.one_of, *needs.optional}
     delivered = [table.name for table in tables]
+    if {"persons", "events"} <= set(delivered):
+        connection.execute(statement("landing/event_days"))
     connection.execute("begin transaction")
     try:
         connection.execute("drop schema if exists landing cascade")
@@ -219,9 +222,11 @@ def _store(
             columns = [*table.columns, *extras(plan, table)]
             if table.name in delivered:
                 names = ", ".join(identifier(column.name) for column in columns)
+                is_dated = table.name == "events" and "persons" in delivered
+                typed = "dated_events" if is_dated else f"typed_{table.name}"
                 connection.execute(
                     f"create table landing.{identifier(table.name)} as select {names} "
-                    f"from {identifier('typed_' + table.name)} where reject_reason is null order by row_number"
+                    f"from {identifier(typed)} where reject_reason is null order by row_number"
                 )
             elif table.name in of_design:
                 types = ", ".join(f"{identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in columns)
@@ -244,8 +249,6 @@ def _store(
                 f"from {identifier('typed_' + file.table)} where reject_reason is not null order by row_number",
                 {"file": file.file, "table": file.table},
             )
-        if {"persons", "events"} <= set(delivered):
-            connection.execute(statement("landing/event_days"))
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
