@@ -1,7 +1,7 @@
 """The slow, obvious reference for cohort and outcomes: plain loops over persons, days and events.
 
 Written from the semantics, not from the statements in `sql/`, which must agree with it on whatever Hypothesis makes.
-It reads the plan's fields and nothing else of the project.
+The reference itself reads the plan's fields and nothing else of the project.
 """
 
 from __future__ import annotations
@@ -13,9 +13,15 @@ from typing import Any
 
 import duckdb
 
+from effectmeter.designs.base import AnalysisData
 from effectmeter.plan import Outcome, Plan
+from effectmeter.quarters import Quarter
+from vault.analysis import read_analysis_data
+from vault.cohort import build_cohort
+from vault.outcomes import build_outcomes
 
 Row = dict[str, Any]
+QUARTER = Quarter(2021, 3)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,28 @@ def land(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
             marks = "(" + ", ".join("?" for _ in fields(kind)) + ")"
             values = [value for row in rows[table] for value in astuple(row)]
             connection.execute(f"insert into landing.{table} values " + ", ".join([marks] * len(rows[table])), values)
+
+
+def try_out(**fields: Any) -> Plan:
+    """A plan over these tables; `fields` on top."""
+    default: dict[str, Any] = {
+        "programme": "try-out",
+        "title": {"nl": "Proef", "en": "Try-out"},
+        "design": "comparison_cohort",
+        "source": {name: {"file": f"{name}.csv"} for name in _TABLES},
+        "outcomes": {"contact": {"event": "contact"}},
+    }
+    return Plan.model_validate(default | fields)
+
+
+def analysed(
+    connection: duckdb.DuckDBPyConnection, delivery: Delivery, plan: Plan, quarter: Quarter = QUARTER
+) -> AnalysisData:
+    """What the statements make of a delivery."""
+    land(connection, delivery)
+    build_cohort(connection, plan, quarter)
+    build_outcomes(connection, plan, quarter)
+    return read_analysis_data(connection, plan, quarter)
 
 
 # ---------------------------------------------------------------------------------------------------- the cohort
@@ -209,7 +237,8 @@ def person_row(person: Person, delivery: Delivery, plan: Plan, reference: date, 
     }
     moved = {"index_date": None if person.index_date is None else person.index_date - timedelta(days=shift)}
     return row | {
-        name: moved[name] if name in moved else covariate(name, person, delivery, shift) for name in dict.fromkeys(names)
+        name: moved[name] if name in moved else covariate(name, person, delivery, shift)
+        for name in dict.fromkeys(names)
     }
 
 

@@ -48,5 +48,5 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame
 
 def read_reach(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     """Return how many participants were delivered: claims of reach are about them, not about who could be analysed."""
-    found = connection.sql(sql.statement("reach"), params={"treated": plan.arms.treated}).fetchall()
+    found = connection.sql(sql.statement("release/reach"), params={"treated": plan.arms.treated}).fetchall()
     return int(found[0][0])

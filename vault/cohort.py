@@ -194,20 +194,17 @@ def _priors(plan: Plan) -> dict[str, tuple[str, int]]:
 def _store_candidates(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, *, shift_days: int) -> None:
     delivered = column_types(connection, "landing.persons")
     _require(plan, delivered)
-    priors = {name: position for position, name in enumerate(_priors(plan), start=1)}
+    named = _named_expressions(plan, delivered)
+    # a covariate may be called `stratum` when the plan has no strata: it is then that column
+    roles = {role: named.pop(role, _delivered_or_null(column)) for role, column in _roles(plan).items()}
     statement = filled(
         "cohort/candidates",
-        cluster=_delivered_or_null(plan.cluster),
-        stratum=_delivered_or_null(plan.strata),
-        pair=_delivered_or_null(plan.pairs),
+        **roles,
         prior_columns="".join(
             f",\n        max(n_events) filter (where position = {position}) as {sql.identifier(name)}"
-            for name, position in priors.items()
+            for position, name in enumerate(_priors(plan), start=1)
         ),
-        named_columns="".join(
-            f",\n    {expression} as {sql.identifier(name)}"
-            for name, expression in _named_expressions(plan, delivered).items()
-        ),
+        named_columns="".join(f",\n    {expression} as {sql.identifier(name)}" for name, expression in named.items()),
     )
     binds = {"reference_date": quarter.reference_date, "shift_days": shift_days}
     store(connection, "candidates", statement, binds, is_temporary=True)
@@ -230,13 +227,18 @@ def _store_losses(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qu
     store(connection, "losses", statement, binds, is_temporary=True)
 
 
+def _roles(plan: Plan) -> dict[str, str | None]:
+    """Return the columns of the cohort that the plan fills with a delivered column of its choice."""
+    return {"cluster": plan.cluster, "stratum": plan.strata, "pair": plan.pairs}
+
+
 def _delivered_or_null(column: str | None) -> str:
-    return "null" if column is None else f"persons.{sql.identifier(column)}"
+    return "null::varchar" if column is None else f"persons.{sql.identifier(column)}::varchar"
 
 
 def _named_expressions(plan: Plan, delivered: dict[str, str]) -> dict[str, str]:
     """Return an expression per column that the plan names, typed: numbers are doubles, categories text."""
-    roles = {"cluster": plan.cluster, "stratum": plan.strata, "pair": plan.pairs}
+    roles = _roles(plan)
     kinds = {name.casefold(): kind for name, kind in delivered.items()}
     values = {outcome.value for outcome in plan.outcomes.values()}
     expressions = {}
@@ -261,12 +263,9 @@ def _named_expressions(plan: Plan, delivered: dict[str, str]) -> dict[str, str]:
 
 def _require(plan: Plan, delivered: dict[str, str]) -> None:
     """Refuse columns that were not delivered, or that would be taken for another."""
-    taken = _TAKEN | {
-        name
-        for name, column in (("cluster", plan.cluster), ("stratum", plan.strata), ("pair", plan.pairs))
-        if column is not None and column != name
-    }
-    clashes = [name for name in named_columns(plan) if name.casefold() in taken]
+    free = {role for role, column in _roles(plan).items() if column is None or column == role}
+    taken = _ALWAYS_THERE | _TAKEN | _roles(plan).keys()
+    clashes = [name for name in named_columns(plan) if name.casefold() in taken and name not in _ALWAYS_THERE | free]
     if clashes:
         raise PlanError(
             [

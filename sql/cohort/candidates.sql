@@ -36,9 +36,9 @@ priors_side_by_side as (
 select
     persons.person_id,
     persons.arm,
-    {cluster}::varchar as cluster,
-    {stratum}::varchar as stratum,
-    {pair}::varchar as pair,
+    {cluster} as cluster,
+    {stratum} as stratum,
+    {pair} as pair,
     persons.family_id as family,
     persons.linked,
     least(persons.follow_up_days, $reference_date::date - persons.index_date) as potential_follow_up_days,
