@@ -28,7 +28,5 @@ def check_delivery(home: Home, plan: Plan, quarter: Quarter) -> tuple[list[str],
         with open_vault(Path(temporary) / "check.duckdb") as connection:
             report = land(connection, plan, home.delivery(plan.programme, quarter), quarter)
             outcomes = check_landing(connection, plan, quarter, previous if previous.exists() else None)
-        lines = [
-            f"{table.table_name}: {table.n_rows_kept} rows kept, {table.n_rejected} rejected" for table in report.tables
-        ]
+        lines = [f"{table.table}: {table.n_rows_kept} rows kept, {table.n_rejected} rejected" for table in report.files]
     return lines, outcomes

@@ -37,12 +37,12 @@ def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         record_provenance(connection, plan, report.delivery_hash)
     columns = [dg.TableColumn(name) for name in ("table", "rows kept", "rows rejected")]
     records = [
-        dg.TableRecord({"table": table.table_name, "rows kept": table.n_rows_kept, "rows rejected": table.n_rejected})
-        for table in report.tables
+        dg.TableRecord({"table": table.table, "rows kept": table.n_rows_kept, "rows rejected": table.n_rejected})
+        for table in report.files
     ]
-    persons = [table.n_rows_kept for table in report.tables if table.table_name == "persons"]
+    persons = [table.n_rows_kept for table in report.files if table.table == "persons"]
     return {
-        "dagster/row_count": persons[0] if persons else sum(table.n_rows_kept for table in report.tables),
+        "dagster/row_count": persons[0] if persons else sum(table.n_rows_kept for table in report.files),
         "tables": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
         "delivery_hash": report.delivery_hash,
     }
@@ -51,7 +51,6 @@ def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 def cohort_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Build the cohort from a delivery that passed its checks."""
     from vault.cohort import build_cohort
-
     from vault.connection import open_vault
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
@@ -66,9 +65,8 @@ def cohort_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
 def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Count events and time at risk."""
-    from vault.outcomes import build_outcomes
-
     from vault.connection import open_vault
+    from vault.outcomes import build_outcomes
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "landing")
@@ -81,7 +79,6 @@ def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Weigh the comparison group and measure what that does to balance and overlap."""
     from effectmeter.designs.registry import design_for
     from vault.analysis import read_analysis_data
-
     from vault.connection import open_vault
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
@@ -98,10 +95,9 @@ def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
 def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Estimate everything the plan asks for; nothing is hidden yet, so no figure leaves this step."""
+    from effectmeter.designs.curves import incidence_curves
     from effectmeter.designs.registry import design_for
     from vault.analysis import read_analysis_data
-
-    from effectmeter.designs.curves import incidence_curves
     from vault.connection import open_vault
     from vault.results import write_results
 
@@ -120,10 +116,9 @@ def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Apply the gates, then rule on claims and verdict with what they leave."""
     from effectmeter.designs.registry import design_for
-    from vault.analysis import read_analysis_data, read_reach
-
     from effectmeter.diagnostics import apply_gates
     from effectmeter.verdicts import rule
+    from vault.analysis import read_analysis_data, read_reach
     from vault.connection import open_vault
     from vault.results import read_results, write_results
 

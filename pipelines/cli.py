@@ -286,10 +286,10 @@ def ui(
 
     Example: effectmeter ui --port 3001
     """
-    from pipelines.instance import prepare_dagster_home
+    from pipelines.instance import offer_quarters
 
     installation = Home.from_environment(home)
-    prepare_dagster_home(installation)
+    offer_quarters(installation, [quarter_of(None)])
     workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
     environment = os.environ | {
         "DAGSTER_HOME": str(installation.dagster),

@@ -1,0 +1,111 @@
+"""The last two steps of a chain: through the release gate into a staging folder, and from there into place."""
+
+import hashlib
+import json
+import shutil
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from assets.gate import read_checks, require_checked
+from assets.metadata import picture
+from assets.provenance import record_plan, software
+from assets.releases import STAGING, fresh_staging, latest_edition, next_edition_name, publish, read_passport
+from assets.staging import FOLDER, read_cleared, write_cleared
+from effectmeter.home import Home
+from effectmeter.plan import Plan
+from effectmeter.plan_io import plan_hash
+from effectmeter.quarters import Quarter
+
+
+def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
+    """Pass the findings through the release gate; what comes out waits in the staging folder with its passport."""
+    from effectmeter.passport import build_passport
+    from effectmeter.release import QualityCheck, clear
+    from vault.connection import open_vault
+    from vault.findings import read_file_hashes, read_findings
+
+    with open_vault(home.vault(plan.programme, quarter)) as connection:
+        require_checked(connection, plan, "landing")
+        require_checked(connection, plan, "outcomes")
+        recorded = [*read_checks(connection, "landing"), *read_checks(connection, "outcomes")]
+        names = set(QualityCheck.__dataclass_fields__)
+        checks = [
+            QualityCheck(**{name: getattr(record, name) for name in names if hasattr(record, name)})
+            for record in recorded
+        ]
+        cleared = clear(read_findings(connection, plan, checks), plan, quarter)
+        files = read_file_hashes(connection)
+    folder = home.releases(plan.programme, quarter)
+    passport = build_passport(
+        cleared,
+        plan,
+        quarter,
+        edition=next_edition_name(folder),
+        plan_hash=plan_hash(plan),
+        plan_history=record_plan(home, plan, quarter, date.today()),
+        data={"delivery_hash": recorded[0].delivery_hash, "files": files},
+        software=software(),
+    )
+    staging = fresh_staging(folder)
+    write_cleared(staging, cleared)
+    passport["content_hash"] = content_hash(passport, cleared.tables)
+    (staging / FOLDER / "passport.json").write_text(json.dumps(passport, ensure_ascii=False), encoding="utf-8")
+    shown = [row for row in cleared.rows if row.status == "shown"]
+    return {
+        "dagster/row_count": len(cleared.rows),
+        "effects released with figures": len(shown),
+        "masked rows": cleared.n_suppressed,
+        "content_hash": passport["content_hash"],
+        "verdict": passport["verdict_line"]["en"],
+        "oordeel": passport["verdict_line"]["nl"],
+        "gates": _gates_table(passport["gates"]),
+    }
+
+
+def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
+    """Render the report from the staged, cleared result and move the release into place in one rename."""
+    from reports import forest_svg, write_release
+
+    folder = home.releases(plan.programme, quarter)
+    staging = folder / STAGING
+    cleared = read_cleared(staging)
+    passport = json.loads((staging / FOLDER / "passport.json").read_text(encoding="utf-8"))
+    newest = latest_edition(folder)
+    if newest is not None and read_passport(newest)["content_hash"] == passport["content_hash"]:
+        shutil.rmtree(staging)
+        edition, what = newest, f"unchanged: edition {newest.name} stands"
+    else:
+        write_release(staging, cleared, passport, plan)
+        shutil.rmtree(staging / FOLDER)
+        edition = publish(staging, passport["edition"])
+        what = f"edition {edition.name} published"
+    return {
+        "edition": what,
+        "verdict": passport["verdict_line"]["en"],
+        "oordeel": passport["verdict_line"]["nl"],
+        "effects": picture(forest_svg(cleared, plan, "en"), f"Forest plot of {plan.title.en}, {quarter}"),
+        "report (nl)": dg.MetadataValue.path(str(edition / "report.nl.html")),
+        "report (en)": dg.MetadataValue.path(str(edition / "report.en.html")),
+        "effects table": dg.MetadataValue.path(str(edition / "effects.csv")),
+    }
+
+
+def content_hash(passport: dict[str, Any], tables: Any) -> str:
+    """Return a hash of what a release says: its tables and everything in the passport but edition and dates.
+
+    Two runs of one delivery, plan and code have the same hash, whatever the day.
+    """
+    undated = {key: value for key, value in passport.items() if key not in {"edition", "content_hash"}}
+    undated["plan"] = {"hash": passport["plan"]["hash"], "changes": [e["changed"] for e in passport["plan"]["history"]]}
+    digest = hashlib.sha256(json.dumps(undated, sort_keys=True, ensure_ascii=False).encode())
+    for name in sorted(tables):
+        digest.update(f"{name}\n{tables[name].write_csv()}".encode())
+    return digest.hexdigest()
+
+
+def _gates_table(gates: list[dict[str, Any]]) -> dg.TableMetadataValue:
+    columns = ("gate", "status", "figure", "threshold", "sentence")
+    records = [dg.TableRecord({name: str(gate[name]) for name in columns}) for gate in gates]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]))
