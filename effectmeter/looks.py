@@ -48,7 +48,7 @@ def mixture_multiplier(std_error: float, *, level: float = 0.95, scale: float = 
     Examples
     --------
     >>> round(mixture_multiplier(0.2), 2), round(mixture_multiplier(0.05), 2)
-    (3.03, 3.4)
+    (3.04, 3.31)
     """
     constant = -2 * math.log(1 - level)
     inverse = constant

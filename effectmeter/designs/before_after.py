@@ -255,8 +255,13 @@ def _effect(
             ("permutation", difference_in_change_permutation),
             ("bayes", difference_in_change_bayes),
         ):
-            rows.append(_estimated(data, replace(beside, estimator=name, variance="none"), at(estimator)))
+            rows.append(_estimated(data, replace(beside, estimator=name, variance=name), at(_named(name, estimator))))
     return rows
+
+
+def _named(name: str, estimator: Callable[..., Estimate]) -> Callable[..., Estimate]:
+    """Return the estimator under the name that the effects table has for it."""
+    return lambda *arrays, **options: replace(estimator(*arrays, **options), estimator=name)
 
 
 def _estimated(data: AnalysisData, row: EffectRow, at: Callable[[float], Estimate]) -> EffectRow:

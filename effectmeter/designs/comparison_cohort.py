@@ -52,12 +52,14 @@ class ComparisonCohort:
         for treated, contrast in data.plan.contrasts:
             try:
                 matrix = covariate_matrix(data, treated)
+                # also where no weights exist: groups without overlap are what the overlap gate is for
+                score = fit_weights(matrix.X, matrix.treated01, method="none", estimand=estimand).propensity
+                if score is not None:
+                    bins += overlap_rows(contrast, score, matrix.treated01)
                 found = fit_weights(matrix.X, matrix.treated01, method=method, estimand=estimand)
             except EstimationError:
                 continue  # the balance gate says that it could not be evaluated
             balance += balance_rows(contrast, matrix, found.weight)
-            if found.propensity is not None:
-                bins += overlap_rows(contrast, found.propensity, matrix.treated01)
             sizes.append((contrast, effective_sample_size(found.weight[matrix.treated01 == 0])))
             label += [contrast] * len(matrix.person_id)
             person += matrix.person_id

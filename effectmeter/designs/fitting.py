@@ -75,6 +75,11 @@ def fit(measure: str, sample: Sample, how: Specification, level: float) -> Pair:
             f"'{measure}' is not estimated for persons; ask for risk_ratio, rate_ratio or hazard_ratio",
             "Deze maat wordt voor personen niet berekend.",
         )
+    if sample.cluster is not None and how.variance.startswith("cr") and len(np.unique(sample.cluster)) < 2:
+        raise ReasonedError(
+            "everyone belongs to one cluster, so its error cannot be told",
+            "Iedereen hoort bij dezelfde groep of locatie.",
+        )
     return _FITS[measure](sample, how, level)
 
 

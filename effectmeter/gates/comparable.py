@@ -127,8 +127,8 @@ def chance_p_value(
 
     groups = np.unique(strata, return_inverse=True)[1] if strata is not None else np.zeros(len(term), dtype=np.intp)
     size = np.bincount(groups)
-    arm = treated01 - (np.bincount(groups, treated01) / size)[groups]
-    y = term - (np.bincount(groups, term) / size)[groups]
+    arm: FloatArray = treated01 - (np.bincount(groups, treated01) / size)[groups]
+    y: FloatArray = term - (np.bincount(groups, term) / size)[groups]
     information = float(arm @ arm)
     if information <= 1e-12 or float(y @ y) <= 1e-12:
         return 1.0
@@ -141,7 +141,9 @@ def chance_p_value(
     else:
         unit = np.unique(cluster, return_inverse=True)[1]
         number = int(unit.max()) + 1
-        influence = np.bincount(unit, arm * (y - arm * slope)) * math.sqrt(number / max(number - 1, 1))
+        influence = np.bincount(unit, arm * (y - arm * slope)).astype(np.float64) * math.sqrt(
+            number / max(number - 1, 1)
+        )
         df = number - 1
     error = math.sqrt(float(influence @ influence)) / information
     if error <= 0 or df < 1:
