@@ -51,7 +51,7 @@ class _Parsed:
     lines_in_row: np.ndarray | None
     """None when every row is one line."""
     rejected: tuple[tuple[int, str], ...]
-    """Line in the copy, and why."""
+    """Which record (a row over several lines is one), and why."""
     has_swallowed_rows: bool
 
     @property
@@ -293,7 +293,7 @@ def _parse(
             ) from None
     rejected = connection.sql("select line, error_type::varchar from text_rejects order by line").fetchall()
     n_rows = int(connection.sql(f"select count(*) from {identifier(name + '_staged')}").fetchall()[0][0])
-    # the reported line counts from the start of the file, the header included
+    # what DuckDB reports as a line counts records, after the lines that it was told to skip
     lines = {
         int(line) - skip: WRONG_WIDTH if kind == "TOO MANY COLUMNS" else QUOTES_DO_NOT_PAIR for line, kind in rejected
     }
@@ -363,13 +363,16 @@ def _copy_lines(readable: _Readable, copy: Path, *, leave_out_odd_quotes: bool) 
 
 
 def _line_numbers(parsed: _Parsed, kept_lines: np.ndarray) -> tuple[np.ndarray, tuple[tuple[int, str], ...]]:
-    """Return the line in the file where each row starts, and the rejected lines by their number in the file."""
+    """Return the line in the file where each row starts, and the rejected records by their line in the file."""
     heights = np.ones(parsed.n_rows, dtype=np.int64) if parsed.lines_in_row is None else parsed.lines_in_row
-    starts = np.cumsum(heights) - heights + 1
-    for line, _ in parsed.rejected:
-        starts[np.searchsorted(starts, line) :] += 1
-    numbers = kept_lines[starts - 1] if len(starts) else starts
-    return numbers, tuple((int(kept_lines[line - 1]), reason) for line, reason in parsed.rejected)
+    lines_before = np.concatenate([[0], np.cumsum(heights)])
+    records = np.asarray([record for record, _ in parsed.rejected], dtype=np.int64)
+    earlier = np.arange(len(records))
+    rows_before = records - 1 - earlier
+    starts = lines_before[:-1] + np.searchsorted(rows_before, np.arange(parsed.n_rows), side="right")
+    rejected = kept_lines[lines_before[rows_before] + earlier]
+    reasons = [reason for _, reason in parsed.rejected]
+    return kept_lines[starts], tuple(zip(map(int, rejected), reasons, strict=True))
 
 
 def _number_rows(connection: duckdb.DuckDBPyConnection, name: str, numbers: np.ndarray, n_columns: int) -> None:
