@@ -10,7 +10,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -31,18 +30,29 @@ def evaluate(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> tu
     CheckNotEvaluatedError
         When a rule could not be carried out.
     """
-    results: dict[str, Mapping[str, Any]] = {}
     with second_connection(connection) as cursor, _quiet():
-        for rule in rules:
-            if missing(cursor, ((rule.spec.table, ""),)):
-                raise _not_evaluated(rule, missing(cursor, rule.needs))
-        source = _data_source(cursor)
-        for table, of_table in groupby(sorted(rules, key=lambda rule: rule.spec.table), lambda rule: rule.spec.table):
-            results |= _validate(source, table, list(of_table))
-        for rule in rules:
-            if _raised(results[rule.spec.name]["exception_info"]):
-                raise _not_evaluated(_culprit(rules, results, cursor), missing(cursor, rule.needs))
+        results = results_of(cursor, rules)
+        unfinished = [rule for rule in rules if has_raised(results[rule.spec.name])]
+        if unfinished:
+            # Of rules that share a query, the one whose column is missing is to blame.
+            culprit = next((rule for rule in unfinished if missing(cursor, rule.needs)), unfinished[0])
+            raise _not_evaluated(culprit, missing(cursor, culprit.needs))
     return tuple(_outcome(rule, results[rule.spec.name]) for rule in rules)
+
+
+def results_of(cursor: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, Mapping[str, Any]]:
+    """Return what Great Expectations says of every rule, by check name, exceptions included."""
+    for rule in rules:
+        if missing(cursor, ((rule.spec.table, ""),)):
+            raise _not_evaluated(rule, ((rule.spec.table, ""),))
+    source = _data_source(cursor)
+    by_table: dict[str, list[Rule]] = {}
+    for rule in rules:
+        by_table.setdefault(rule.spec.table, []).append(rule)
+    results: dict[str, Mapping[str, Any]] = {}
+    for table, of_table in by_table.items():
+        results |= _validate(source, table, of_table)
+    return results
 
 
 def _data_source(cursor: duckdb.DuckDBPyConnection) -> Any:
@@ -88,19 +98,12 @@ def _expectation(rule: Rule) -> Any:
     )
 
 
-def _raised(info: Mapping[str, Any]) -> bool:
-    """Return whether an expectation raised: one report, or one per metric that it depends on."""
+def has_raised(result: Mapping[str, Any]) -> bool:
+    """Return whether an expectation could not be evaluated: one report, or one per metric that it depends on."""
+    info = result["exception_info"]
     if "raised_exception" in info:
         return bool(info["raised_exception"])
     return any(report["raised_exception"] for report in info.values())
-
-
-def _culprit(
-    rules: Sequence[Rule], results: Mapping[str, Mapping[str, Any]], cursor: duckdb.DuckDBPyConnection
-) -> Rule:
-    """Return the first rule that raised, one with a column missing before one that merely shared a query with it."""
-    raised = [rule for rule in rules if _raised(results[rule.spec.name]["exception_info"])]
-    return next((rule for rule in raised if missing(cursor, rule.needs)), raised[0])
 
 
 def _not_evaluated(rule: Rule, absent: Sequence[tuple[str, str]]) -> CheckNotEvaluatedError:
@@ -128,9 +131,9 @@ def _outcome(rule: Rule, result: Mapping[str, Any]) -> CheckOutcome:
 
 def _figure(rule: Rule, found: Mapping[str, Any]) -> str:
     if "unexpected_count" in found:
+        n_found = found["unexpected_count"] or 0  # None over an empty table
         n_checked = found["element_count"] - (found.get("missing_count") or 0)
-        share = PERCENT * found["unexpected_count"] / n_checked if n_checked else 0.0
-        return f"{found['unexpected_count']:,} / {n_checked:,} ({share:.3g} %)"
+        return f"{n_found:,} / {n_checked:,} ({PERCENT * n_found / max(n_checked, 1):.3g} %)"
     measured = found["observed_value"]
     if measured is None:
         return "; ".join(filter(None, ["nothing to measure", rule.note]))
