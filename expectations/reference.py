@@ -1,0 +1,87 @@
+"""The reference page of all checks, written from the rules themselves. A test holds the committed page to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from effectmeter.plan import Plan
+from expectations.analysis import analysis_rules
+from expectations.checks import CheckSpec
+from expectations.landing import landing_rules
+
+PAGE = Path("docs/reference/expectations.md")
+_MADE = "<!-- Made by `make docs` from the code; edit that, not this page. -->"
+_INTRODUCTION = """\
+# Expectations
+
+{made}
+
+Every delivery, and every analysis table made from it, is held to these checks before anything is estimated. A
+**critical** check that fails stops the chain: nothing is published and the last release stays as it was. A **warning**
+is shown in the report and in Dagster, and stops nothing. A check that could not be evaluated, for instance because a
+column is missing, raises: that says nothing about the data, so it is never counted as failed.
+
+Which checks a programme has follows from its plan alone: one battery per delivered table, one check per covariate,
+grouping and counted outcome. Below are those of a plan that uses everything, with a covariate `covariate`, an event
+column `severity`, an outcome `outcome` and a cluster `site_id`. Figures are counts, shares and rates, never a value of
+a row: `3 / 1,000 (0.3 %)` is three faulty rows of the thousand that could be checked.
+"""
+
+
+def expectations_page() -> str:
+    """Return the page as Markdown."""
+    by_events = _example_plan("events", "absences")
+    by_counts = _example_plan("person_counts")
+    landing = {rule.spec.name: rule.spec for plan in (by_events, by_counts) for rule in landing_rules(plan)}
+    parts = [
+        _INTRODUCTION.format(made=_MADE).strip(),
+        "## The delivery",
+        _table(landing.values()),
+        "## The analysis tables",
+        _table(rule.spec for rule in analysis_rules(by_events)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page(root: Path) -> Path:
+    """Write the page under the checkout `root` and return its path."""
+    path = root / PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(expectations_page(), encoding="utf-8")
+    return path
+
+
+def _example_plan(*tables: str) -> Plan:
+    where = {"where": {"severity": ["serious"]}} if "events" in tables else {}
+    return Plan.model_validate(
+        {
+            "programme": "example",
+            "title": "Example",
+            "design": "comparison_cohort",
+            "programme_life": {"from": "2019-01-01"},
+            "source": {
+                "persons": {
+                    "file": "persons.csv",
+                    "columns": {"sex": {"column": "sex", "values": {"m": "m", "v": "f"}}},
+                },
+                **{table: f"{table}.csv" for table in tables},
+            },
+            "adjust_for": {"covariate": "categorical"},
+            "outcomes": {"outcome": {"event": "conviction", **where}},
+            "cluster": "site_id",
+            "expectations": {"event_rate_per_year": {"outcome": [0.0, 5.0]}},
+        }
+    )
+
+
+def _table(specs: Iterable[CheckSpec]) -> str:
+    lines = [
+        "| check | severity | what holds | passes | what to do when it fails |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{spec.name}` | {spec.severity} | {spec.description_en} | {spec.threshold} | {spec.advice_en} |"
+        for spec in specs
+    ]
+    return "\n".join(lines)
