@@ -91,7 +91,8 @@ class Weights:
     propensity
         (n,) propensity score of a logit on the same terms (also for entropy balance, for overlap plots).
     parameter_influence
-        (n, k) influence values of the k weight parameters; None for ``match`` and ``none``.
+        (n, k) influence values of the k weight parameters, whose error is the sum of the rows; None for ``match`` and
+        ``none``.
     weight_gradient
         (n, k) derivative of each person's weight to those parameters.
     """

@@ -214,9 +214,9 @@ def difference_in_change_bayes(
     Spiegelhalter, Abrams & Myles (2004), doi:10.1002/0470092602; Gelman (2006), doi:10.1214/06-BA117A.
     """
     units = _informative(before, after, years_before, years_after, treated01, cluster)
-    half_width, step = 6.0, 0.05
+    half_width, step = 6.0, 0.1
     grid = np.arange(-half_width, half_width + step / 2.0, step)
-    taus = np.linspace(0.0, 4.0 * prior_sd_clusters, 25)
+    taus = np.linspace(0.0, 4.0 * prior_sd_clusters, 17)
     one, zero = (_marginal_likelihood(units, units.treated == arm, grid, taus) for arm in (1.0, 0.0))
     shifts = np.arange(-len(grid) + 1, len(grid))
     prior = np.exp(-0.5 * (grid / prior_sd) ** 2)
@@ -286,7 +286,7 @@ def _crossing(p_value: Callable[[float], float], centre: float, side: float, alp
 
 def _marginal_likelihood(units: _Clusters, inside: NDArray[np.bool_], grid: FloatArray, taus: FloatArray) -> FloatArray:
     """Return one arm's likelihood (taus, grid) of its log change, clusters' own changes integrated out."""
-    nodes, node_weights = np.polynomial.hermite_e.hermegauss(21)
+    nodes, node_weights = np.polynomial.hermite_e.hermegauss(15)
     a, total, offset = units.after[inside], (units.after + units.before)[inside], units.log_time_ratio[inside]
     result = np.empty((len(taus), len(grid)))
     for j, tau in enumerate(taus):

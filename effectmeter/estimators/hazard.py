@@ -1,7 +1,8 @@
 """Hazards: the time until the first event. Cox's model with Efron's ties, and the cumulative incidence.
 
-Written here because `statsmodels.PHReg` takes Breslow residuals for its clustered error under Efron's ties, and its
-Newton steps run away on ordinary data; both are tested for. R's `survival` is the reference.
+Written here because `statsmodels.PHReg` has no case weights, takes Breslow residuals for its clustered error under
+Efron's ties (tested for), and has been seen to run away in Newton steps that this one halves. R's `survival` is the
+reference.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, SeparationError, Weights
 from effectmeter.estimators.glm import independent_columns
-from effectmeter.estimators.marginal import check_arms
+from effectmeter.estimators.marginal import check_arms, check_identified
 from effectmeter.estimators.sandwich import cluster_index, sum_by_unit, wald
 
 
@@ -145,9 +146,11 @@ def hazard_ratio(
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         if not event[(treated == arm) & (weight > 0.0)].any():
             raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+    within = _within_strata(np.column_stack([treated, X]), strata)
+    check_identified(within[:, 0], within[:, 1:])
     covariates = np.column_stack([treated, X])
     fit = fit_cox(np.asarray(days, dtype=np.float64), event, covariates, weight=weight, strata=strata)
-    if fit.columns[0] != 0:
+    if 0 not in fit.columns:
         raise SeparationError("the covariates determine the arm, so its effect cannot be separated from theirs")
     variance = {"hc3": "hc1", "cr3": "cr1", "robust": "cr0"}.get(variance, variance)
     df: float | None = None
@@ -196,7 +199,7 @@ def fit_cox(
     n = len(days)
     weight = np.ones(n) if weight is None else weight
     clock = _clock(days, event01, strata, weight)
-    columns = independent_columns(X - X.mean(axis=0))
+    columns = independent_columns(_within_strata(X, strata))
     centred = X[:, columns] - X[:, columns].mean(axis=0)
     scale = np.maximum(centred.std(axis=0), 1e-300)
     Z, w = (centred / scale)[clock.order], weight[clock.order]
@@ -227,6 +230,17 @@ def fit_cox(
         log_likelihood=best,
         residual=residual,
     )
+
+
+def _within_strata(X: FloatArray, strata: NDArray[np.generic] | None) -> FloatArray:
+    """Return X less its stratum's mean, exactly 0 where it does not vary within strata: those say nothing here."""
+    unit = np.zeros(len(X), dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
+    n_strata = int(unit.max()) + 1
+    size = np.bincount(unit, minlength=n_strata)[:, None]
+    centred = X - (sum_by_unit(X, unit, n_strata) / size)[unit]
+    still = np.abs(centred).max(axis=0) <= 1e-10 * np.maximum(np.abs(X).max(axis=0), 1e-300)
+    result: FloatArray = np.where(still, 0.0, centred)
+    return result
 
 
 def _clock(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | None, weight: FloatArray) -> _Clock:
@@ -358,11 +372,12 @@ def cumulative_incidence(
         relative = np.sqrt(np.cumsum(q / ((1.0 - q) * effective)))
         half = stats.norm.ppf(1.0 - (1.0 - level) / 2.0) * relative / -np.log(survival)
         low, high = 1.0 - survival ** np.exp(-half), 1.0 - survival ** np.exp(half)
+        std_error = survival * relative
     gone = survival <= 0.0
     return CumulativeIncidence(
         day=day,
         incidence=1.0 - survival,
-        std_error=np.where(gone, np.nan, survival * relative),
+        std_error=np.where(gone, np.nan, std_error),
         low=np.where(gone, np.nan, low),
         high=np.where(gone, np.nan, high),
         n_at_risk=at_risk,

@@ -11,13 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import EmptyArmError, EstimationError, FloatArray, Weights
+from effectmeter.estimators.base import EmptyArmError, EstimationError, FloatArray, SeparationError, Weights
 from effectmeter.estimators.glm import GlmFit, fit_glm
 from effectmeter.estimators.sandwich import (
     IntArray,
     cluster_index,
     coefficient_influence,
-    n_persons,
     reference_df,
     small_sample_factor,
 )
@@ -68,6 +67,16 @@ def check_arms(treated01: FloatArray) -> None:
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         if not (treated01 == arm).any():
             raise EmptyArmError(f"the {name} arm has no persons with this outcome")
+
+
+def check_identified(treated: FloatArray, others: FloatArray) -> None:
+    """Raise `SeparationError` when the other columns of the design (n, p) determine the arm (n,)."""
+    rest = treated - others @ np.linalg.lstsq(others, treated)[0] if others.shape[1] else treated
+    if np.linalg.norm(rest) <= 1e-7 * np.linalg.norm(treated):
+        raise SeparationError(
+            "covariates or blocks determine the arm, so its effect cannot be told apart from theirs",
+            next_step="leave out the covariate that says who was treated",
+        )
 
 
 def stratum_columns(strata: NDArray[np.generic] | None, n: int) -> FloatArray:
@@ -144,10 +153,12 @@ def standardise(
     """
     check_arms(treated01)
     n = len(y)
+    design = outcome_design(treated01, X, strata)
+    check_identified(treated01, np.delete(design, ARM, axis=1))
     fit = fit_glm(
         family,
         y,
-        outcome_design(treated01, X, strata),
+        design,
         offset=None if years is None else np.log(years),
         weight=None if weights is None else weights.weight,
     )
@@ -168,9 +179,9 @@ def standardise(
         if years is not None:
             mean, slope = mean / years, slope / years
         average = float(share @ mean / share.sum())
-        design = fit.design.copy()
-        design[:, fit.position(ARM)] = arm
-        gradient = design.T @ (share * slope) / share.sum()
+        counterfactual = fit.design.copy()
+        counterfactual[:, fit.position(ARM)] = arm
+        gradient = counterfactual.T @ (share * slope) / share.sum()
         spread = mean - average
         extra = np.zeros(n)
         if share_gradient is not None and weights is not None and weights.parameter_influence is not None:
@@ -207,6 +218,3 @@ def _population(
         sampled = sampled / np.maximum(1.0 - np.bincount(unit, share, n_units) / total, 1e-8)
     result: FloatArray = sampled + np.bincount(unit, extra, n_units)
     return result
-
-
-__all__ = ["ARM", "Standardised", "check_arms", "n_persons", "outcome_design", "standardise", "target_weight"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray, Weights
 from effectmeter.estimators.glm import independent_columns, inverse_link
-from effectmeter.estimators.marginal import ARM, check_arms, outcome_design
+from effectmeter.estimators.marginal import ARM, check_arms, check_identified, outcome_design
 from effectmeter.estimators.sandwich import quantile
 
 
@@ -91,6 +91,7 @@ def penalised_profile(
         raise EstimationError("neither arm has events, so there is nothing to compare")
     blocks = None if strata is None else strata[at_risk]
     design = outcome_design(treated[at_risk], X[at_risk], blocks)
+    check_identified(treated[at_risk], np.delete(design, ARM, axis=1))
     design = design[:, independent_columns(design)]
     problem = _Problem(
         family=family,

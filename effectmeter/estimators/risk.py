@@ -27,7 +27,7 @@ def risk_contrast(
     Parameters
     ----------
     event01, treated01
-        (n,) 1 for persons with an event; 1 for treated persons.
+        (n,) 1 for persons with an event (or a share between 0 and 1); 1 for treated persons.
     X
         (n, k) covariates without intercept; k may be 0.
     weights
@@ -155,5 +155,5 @@ def _check_events(event: FloatArray, treated: FloatArray, weights: Weights | Non
         events = event[(treated == arm) & counts]
         if not events.any():
             raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
-        if events.all():
+        if (events >= 1.0).all():
             raise SeparationError(f"everybody in the {name} arm has the event, so the model has no maximum")
