@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, fields
 
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effectmeter.identifiers import BSN_WEIGHTS, SHAPE_PATTERNS, count_shapes, judge, passes_eleven_test
+from effectmeter.identifiers import BSN_WEIGHTS, SHAPE_PATTERNS, ShapeCounts, count_shapes, judge, passes_eleven_test
 from sql import statement
 
 BSNS = [str(number) for number in range(123_000_000, 123_002_000) if passes_eleven_test(str(number))]
@@ -85,9 +85,10 @@ def _count_in_sql(values: list[str | None]) -> tuple[int, ...]:
     with duckdb.connect() as connection:
         connection.execute("create table delivered (c0 varchar)")
         connection.execute("insert into delivered select unnest($values::varchar[])", {"values": values})
-        query = statement("landing/identifier_counts").replace("{table}", "delivered").replace("{column}", "c0")
+        query = statement("landing/identifier_counts").replace("{table}", "delivered").replace("{columns}", "c0")
         parameters = {**SHAPE_PATTERNS, "weights": list(BSN_WEIGHTS)}
-        return tuple(map(int, connection.sql(query, params=parameters).fetchall()[0]))
+        rows = connection.sql(query, params=parameters).fetchall()
+        return tuple(map(int, rows[0][1:])) if rows else (0,) * len(fields(ShapeCounts))
 
 
 @pytest.mark.parametrize("case", [*IDENTIFYING, *HARMLESS])

@@ -1,15 +1,16 @@
--- Grain: one row: how many distinct, filled values of one column have the shape of which direct identifier.
--- Inputs: {table}, {column} (quoted identifiers); patterns and weights of effectmeter.identifiers, bound.
--- Assumes: a text column. Order and names of the result are those of effectmeter.identifiers.ShapeCounts.
+-- Grain: one column that holds anything: how many of its distinct values have the shape of which direct identifier.
+-- Inputs: {table}, {columns} (quoted identifiers, text); patterns and weights of effectmeter.identifiers, bound.
+-- After the column's name, order and names of the result are those of effectmeter.identifiers.ShapeCounts.
 -- The cheap test stands before each pattern: most columns hold nothing of the kind.
 with filled as (
-    select distinct trim({column}) as value
-    from {table}
-    where {column} is not null and trim({column}) <> ''
+    select distinct column_name, trim(value) as value
+    from (unpivot {table} on {columns} into name column_name value value)
+    where trim(value) <> ''
 ),
 
 shaped as (
     select
+        column_name,
         value,
         length(value) between 8 and 11
         and regexp_full_match(value, $bsn)
@@ -33,6 +34,7 @@ tested as (
 )
 
 select
+    column_name,
     count(*) as n_values,
     count(*) filter (where regexp_matches(value, '[A-Za-z]')) as n_with_letter,
     count(*) filter (where length(value) between 6 and 40 and regexp_full_match(value, $full_date)) as n_full_date,
@@ -45,3 +47,4 @@ select
     count(*) filter (where length(value) between 10 and 14 and regexp_full_match(value, $phone)) as n_phone,
     count(*) filter (where length(value) >= 6 and regexp_full_match(value, $postcode)) as n_postcode
 from tested
+group by column_name

@@ -37,8 +37,11 @@ def refuse_identifiers(
         Names every such column and its kind, never a value.
     """
     found: list[str] = []
+    counts = _count(connection, raw)
     for column, header in zip(raw.columns, raw.header, strict=True):
-        kind = _kind(connection, file, raw, column, header, wanted, reference_date)
+        if column not in counts:
+            continue
+        kind = _kind(connection, file, raw, column, header, counts[column], wanted, reference_date)
         if kind is not None:
             shown = f"'{header}'" if can_be_shown(header) else f"number {raw.columns.index(column) + 1}"
             found.append(
@@ -59,10 +62,10 @@ def _kind(
     raw: RawTable,
     column: str,
     header: str,
+    counts: ShapeCounts,
     wanted: Sequence[Wanted],
     reference_date: date,
 ) -> Kind | None:
-    counts = _count(connection, raw.name, column)
     kind = judge(header, counts, is_about_persons=file.table in PERSON_TABLES)
     if kind is not None or file.table not in PERSON_TABLES or not counts.n_full_date:
         return kind
@@ -74,11 +77,13 @@ def _kind(
     return "full birth date" if _are_birth_dates(connection, raw.name, column, wanted, reference_date) else None
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> ShapeCounts:
-    query = statement("landing/identifier_counts").replace("{table}", identifier(table))
+def _count(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> dict[str, ShapeCounts]:
+    """Count the shapes in every column that holds anything."""
+    query = statement("landing/identifier_counts").replace("{table}", identifier(raw.name))
     parameters = {**SHAPE_PATTERNS, "weights": list(BSN_WEIGHTS)}
-    row = connection.sql(query.replace("{column}", identifier(column)), params=parameters).fetchall()[0]
-    return ShapeCounts(*map(int, row))
+    columns = ", ".join(map(identifier, raw.columns))
+    rows = connection.sql(query.replace("{columns}", columns), params=parameters).fetchall()
+    return {row[0]: ShapeCounts(*map(int, row[1:])) for row in rows}
 
 
 def _are_birth_dates(
