@@ -36,9 +36,7 @@ def quarter_request(chain: Chain, quarter: Quarter, portfolio: dg.AssetKey, run_
     )
 
 
-def build_quarterly_schedule(
-    job: dg.JobDefinition, chains: Sequence[Chain], portfolio: dg.AssetKey
-) -> dg.ScheduleDefinition:
+def build_quarterly_schedule(chains: Sequence[Chain], portfolio: dg.AssetKey) -> dg.ScheduleDefinition:
     """Return the schedule that refreshes all programmes for the quarter that has closed.
 
     It fires on the fifteenth of the quarter's first month: suppliers need those two weeks. The quarter comes from
@@ -47,7 +45,7 @@ def build_quarterly_schedule(
 
     @dg.schedule(
         name="every_quarter",
-        job=job,
+        job_name=JOB_NAME,
         cron_schedule="0 6 15 1,4,7,10 *",
         execution_timezone="Europe/Amsterdam",
         description="All programmes, for the quarter that has closed.",
@@ -88,13 +86,13 @@ def delivered_quarters(home: Home, programme: str) -> list[Quarter]:
 
 
 def build_delivery_sensor(
-    job: dg.JobDefinition, chains: Sequence[Chain], plans: Mapping[str, Plan], home: Home, portfolio: dg.AssetKey
+    chains: Sequence[Chain], plans: Mapping[str, Plan], home: Home, portfolio: dg.AssetKey
 ) -> dg.SensorDefinition:
     """Return the sensor that starts a programme's quarter when its delivery is complete, once per delivery."""
 
     @dg.sensor(
         name="complete_deliveries",
-        job=job,
+        job_name=JOB_NAME,
         minimum_interval_seconds=30,
         description=f"Starts a programme when all files of its delivery are there and quiet for {QUIET_SECONDS} s.",
     )
@@ -110,10 +108,14 @@ def build_delivery_sensor(
                 if fingerprint is None or seen.get(address) == fingerprint:
                     continue
                 seen[address] = fingerprint
-                context.instance.add_dynamic_partitions(str(QUARTERS.name), [str(quarter)])
                 requests.append(quarter_request(chain, quarter, portfolio, f"delivery/{address}/{fingerprint}"))
         if not requests:
             return dg.SkipReason("no new complete delivery")
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen, sort_keys=True))
+        new = sorted({str(request.partition_key) for request in requests})
+        return dg.SensorResult(
+            run_requests=requests,
+            cursor=json.dumps(seen, sort_keys=True),
+            dynamic_partitions_requests=[QUARTERS.build_add_request(new)],
+        )
 
     return complete_deliveries

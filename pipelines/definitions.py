@@ -55,8 +55,8 @@ def build_definitions(programmes: Path | None = None, home: Home | None = None) 
         assets=assets + [build_faulty_plan(programme, fault) for programme, fault in faults.items()],
         asset_checks=[check for chain in chains for check in chain.checks],
         jobs=[job],
-        schedules=[build_quarterly_schedule(job, chains, portfolio.key)],
-        sensors=[build_delivery_sensor(job, chains, plans, home, portfolio.key)],
+        schedules=[build_quarterly_schedule(chains, portfolio.key)],
+        sensors=[build_delivery_sensor(chains, plans, home, portfolio.key)],
         resources={"installation": Installation(root=str(home.root))},
         # One process per run: spawning a step costs seconds of imports, and many programmes are many runs anyway.
         executor=dg.in_process_executor,
