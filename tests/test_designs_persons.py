@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from analysis_frames import cohort, events_at, only, outcome_frame, plan_for, recid, swapped, tarp
+from scipy.stats import binomtest
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.registry import DESIGNS, design_for
@@ -280,6 +281,33 @@ def test_delivered_values(scale: str, measure: str) -> None:
     rows = estimate(cohort(plan, score=values))
     row = only(rows, analysis="primary", measure=measure)
     assert row.status == "shown" and row.n_treated == 195 and row.window_days is None
+
+
+def test_matched_pairs_stand_beside() -> None:
+    # 500 pairs: 40 both, 20 treated only, 60 comparison only
+    kinds = np.array([(1, 1)] * 40 + [(1, 0)] * 20 + [(0, 1)] * 60 + [(0, 0)] * 380)
+    events = np.concatenate([kinds[:, 0], kinds[:, 1]])
+    labels = [f"q{number}" for number in range(500)] * 2
+    data = cohort(plan_for("randomised", pairs="pair_id"), n_treated=500, n_comparison=500, pair=labels)
+    data = replace(data, outcomes=outcome_frame(data.persons, events, np.where(events == 1, 100.0, np.nan)))
+    rows = estimate(data)
+    ratio = only(rows, estimator="mcnemar", measure="risk_ratio")
+    assert ratio.estimate == pytest.approx(60 / 100)
+    assert ratio.std_error == pytest.approx(math.sqrt(80 / (60 * 100)))
+    odds = only(rows, estimator="mcnemar", measure="odds_ratio")
+    exact = binomtest(20, 80)  # of the 80 pairs that differ, 20 have the event on the treated side
+    limits = exact.proportion_ci(method="exact")
+    expected = (1 / 3, limits.low / (1 - limits.low), limits.high / (1 - limits.high))
+    assert (odds.estimate, odds.conf_low, odds.conf_high) == pytest.approx(expected)
+    assert odds.p_value == pytest.approx(exact.pvalue)
+    assert odds.verdict_high is not None and odds.conf_high is not None and odds.verdict_high > odds.conf_high
+
+
+def test_a_small_study_has_a_sceptical_interval_beside_it() -> None:
+    rows = estimate(cohort(n_treated=45, n_comparison=50))
+    main, sceptical = only(rows, analysis="primary", measure="risk_ratio"), only(rows, estimator="bayes")
+    assert sceptical.analysis == "sensitivity"
+    assert abs(math.log(sceptical.estimate or 1)) < abs(math.log(main.estimate or 1))
 
 
 def test_weighting_none_is_outcome_regression_only() -> None:

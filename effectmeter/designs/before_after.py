@@ -173,7 +173,7 @@ def _periods(data: AnalysisData, outcome: str) -> Periods:
         }
 
     has_clusters = bool(data.plan.cluster) and people["cluster"].null_count() < people.height
-    own = pl.coalesce(pl.col("cluster"), pl.format("\x00{}", pl.col("person_id")))
+    own = pl.coalesce(pl.col("cluster"), pl.format("- {}", pl.col("person_id")))
     return Periods(
         before=numbers("n_events"),
         after=numbers("n_events_after"),

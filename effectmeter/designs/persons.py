@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from effectmeter.designs.base import AnalysisData
@@ -22,9 +23,12 @@ from effectmeter.designs.questions import (
     questions,
     windows_of,
 )
-from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
-from effectmeter.designs.sample import Sample, assemble
-from effectmeter.estimators.base import EstimationError, Weights
+from effectmeter.designs.rows import LEVEL, Counts, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
+from effectmeter.designs.sample import NO_LABEL, Sample, assemble
+from effectmeter.estimators.base import Estimate, EstimationError, Weights
+from effectmeter.estimators.pairs import matched_pairs
+from effectmeter.estimators.small_samples import bayesian_interval
+from effectmeter.gates.people import ENOUGH_PERSONS
 from effectmeter.results import EffectRow
 
 _LARGEST_SUBGROUPING = 12  # levels; more is a list, not a subgroup analysis
@@ -203,6 +207,8 @@ def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None
             rows.add(sample, question, contrast, analysis, how, weigh=weigh, with_beside=with_beside)
 
         add(analysis, main, method.weigh)
+        if analysis == "primary":
+            _beside_a_small_one(rows, sample)
         add("unadjusted", replace(main, is_adjusted=False))
         # the textbook row: no weights, model error; standardised to persons, since the overlap population needs weights
         add("sensitivity", replace(main, variance="model", estimand="att" if first == "ato" else first))
@@ -216,6 +222,62 @@ def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None
                 add("sensitivity", replace(main, variance="hc3"), method.weigh)
             for estimand, weigh in method.others:
                 add("sensitivity", replace(main, estimand=estimand), weigh)
+    _matched(rows, sample, question, contrast)
+
+
+def _beside_a_small_one(rows: Rows, sample: Sample | EstimationError) -> None:
+    """Add the estimate as seen with a sceptical prior, where an arm is so small that the size gate warns."""
+    row = next((row for row in reversed(rows.found[-2:]) if row.is_ratio and row.analysis == "primary"), rows.found[-1])
+    small = not isinstance(sample, EstimationError) and min(sample.counts(row.measure, None).n) < ENOUGH_PERSONS
+    if not small or not row.is_ratio or row.estimate is None or not row.std_error:
+        return
+    known = Estimate(
+        value=row.estimate,
+        std_error=row.std_error,
+        low=row.conf_low,
+        high=row.conf_high,
+        p_value=None,
+        level=LEVEL,
+        estimator="bayes",
+        variance=row.variance,
+    )
+    rows.found.append(with_estimate(rows.data, replace(row, analysis="sensitivity"), bayesian_interval(known)))
+
+
+def _matched(rows: Rows, sample: Sample | EstimationError, question: Question, contrast: str) -> None:
+    """Add what the matched pairs show, beside the rest: McNemar, matched risk ratio, conditional odds ratio."""
+    if isinstance(sample, EstimationError) or sample.pair is None or question.measure != "risk_ratio":
+        return
+    labels = np.unique(sample.pair)
+    members = [
+        {str(pair): event for pair, event in zip(sample.pair[who], sample.event01[who], strict=True)}
+        for who in (sample.treated01 == 1, sample.treated01 == 0)
+    ]
+    pairs = [
+        str(label) for label in labels if str(label) in members[0] and str(label) in members[1] and label != NO_LABEL
+    ]
+    events = [np.array([side[pair] for pair in pairs]) for side in members]
+    row = blank_row(
+        rows.data,
+        outcome=question.outcome,
+        measure="risk_ratio",
+        contrast=contrast,
+        estimand=rows.method.estimands[0],
+        estimator="mcnemar",
+        variance="matched",
+        analysis="sensitivity",
+        window_days=question.window_days,
+    )
+    row = with_counts(row, Counts(n=(len(pairs), len(pairs)), events=(float(events[0].sum()), float(events[1].sum()))))
+    try:
+        for measure, estimate in matched_pairs(*events, level=LEVEL).items():
+
+            def again(level: float, measure: str = measure) -> Estimate:
+                return matched_pairs(*events, level=level)[measure]
+
+            rows.found.append(with_estimate(rows.data, replace(row, measure=measure), estimate, refit=again))
+    except EstimationError as fault:
+        rows.found.append(not_estimable(row, fault))
 
 
 def _subgroups(rows: Rows, treated: str, contrast: str) -> None:

@@ -18,6 +18,8 @@ from effectmeter.estimators.base import EmptyArmError, FloatArray
 from effectmeter.estimators.design_matrix import build_design_matrix
 
 DAYS_PER_YEAR = 365.25
+NO_LABEL = "-"
+"""Label of persons without a stratum or pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,6 @@ def _labels(rows: pl.DataFrame, column: str) -> NDArray[np.generic] | None:
     """Return labels, None when none was delivered; persons without one are clusters of one, or one stratum together."""
     if column not in rows.columns or rows[column].null_count() == rows.height:
         return None
-    own = pl.format("\x00{}", pl.col("person_id")) if column == "cluster" else pl.lit("\x00")
+    own = pl.format("- {}", pl.col("person_id")) if column == "cluster" else pl.lit(NO_LABEL)
     labels: NDArray[np.generic] = rows.select(pl.coalesce(pl.col(column), own)).to_series().to_numpy().astype(str)
     return labels

@@ -141,9 +141,8 @@ def chance_p_value(
     else:
         unit = np.unique(cluster, return_inverse=True)[1]
         number = int(unit.max()) + 1
-        influence = np.bincount(unit, arm * (y - arm * slope)).astype(np.float64) * math.sqrt(
-            number / max(number - 1, 1)
-        )
+        influence = np.bincount(unit, arm * (y - arm * slope)).astype(np.float64)
+        influence = influence * math.sqrt(number / max(number - 1, 1))
         df = number - 1
     error = math.sqrt(float(influence @ influence)) / information
     if error <= 0 or df < 1:
