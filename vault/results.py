@@ -119,6 +119,8 @@ def _checked(value: Any, field: _Field, table: str) -> Any:
         return float(value)
     if field.python_type is int and hasattr(value, "__index__") and not isinstance(value, bool):
         return int(value)
-    if isinstance(value, field.python_type) or (field.python_type is bool and type(value).__name__ in ("bool", "bool_")):
+    if isinstance(value, field.python_type) or (
+        field.python_type is bool and type(value).__name__ in ("bool", "bool_")
+    ):
         return bool(value) if field.python_type is bool else value
     raise ValueError(f"{table}.{field.name} takes {field.python_type.__name__}, not {type(value).__name__}")

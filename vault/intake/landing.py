@@ -104,10 +104,10 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
         for file in files:
             file.refuse_if_replaced()
         _store(connection, plan, tables, landed)
-    except duckdb.Error:
-        # DuckDB's messages quote cells
+    except duckdb.Error as error:
+        # DuckDB's messages quote cells; the name of the fault does not
         raise DeliveryError(
-            "the delivery could not be brought into the vault",
+            f"the delivery could not be brought into the vault ({type(error).__name__})",
             where=str(delivery),
             next_step="check that the disk has room; if it has, this is a defect of Effectmeter: please report it",
         ) from None
