@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from programmes import QUARTER, ROOT, Workbench
+from workbench import QUARTER, ROOT, Workbench
 
 from assets.bundled import write_deliveries
 from assets.chain import DESCRIPTIONS

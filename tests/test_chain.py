@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from programmes import QUARTER, ROOT, Workbench, minimal_plan, rows_where
+from workbench import QUARTER, ROOT, Workbench, minimal_plan, rows_where
 
 from assets.bundled import write_deliveries
 from assets.releases import latest_edition, read_passport, released_effects
@@ -45,9 +45,7 @@ def test_tarp_gives_the_published_risks(tarp: Workbench) -> None:
 
 
 def test_tarp_gives_the_published_hazard_ratio(tarp: Workbench) -> None:
-    rows = rows_where(
-        tarp.effects("tarp")["effects"], measure="hazard_ratio", estimator="cox_efron", variance="model"
-    )
+    rows = rows_where(tarp.effects("tarp")["effects"], measure="hazard_ratio", estimator="cox_efron", variance="model")
     (row,) = rows
     assert row["estimate"] == pytest.approx(0.6843, abs=5e-5)
     assert row["std_error"] == pytest.approx(0.1914, abs=5e-5)
@@ -149,9 +147,7 @@ def recid_rows(shared_data: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("potential", ["follow", "durat"])
-def test_prison_work_programme_is_the_published_null(
-    tmp_path: Path, shared_data: Path, potential: str
-) -> None:
+def test_prison_work_programme_is_the_published_null(tmp_path: Path, shared_data: Path, potential: str) -> None:
     """Rodriguez' Cox model: HR 1.0543 (0.8832-1.2587), 552 events, 80,013 months; ``cens = 1`` means censored.
 
     Delivered both ways that such files come: with everybody's potential follow-up, or with the time to return or
@@ -173,7 +169,7 @@ def test_prison_work_programme_is_the_published_null(
                 "events": {"file": "events.csv"},
             },
             outcomes={"return": {"event": "return", "measures": ["hazard_ratio", "rate_ratio"]}},
-            adjust_for={name: "numeric" for name in covariates},
+            adjust_for=dict.fromkeys(covariates, "numeric"),
             follow_up={"until_end": True},
         )
     )
@@ -181,7 +177,10 @@ def test_prison_work_programme_is_the_published_null(
         "recid",
         "persons.csv",
         ["person_id", "workprg", "follow_up_days", *covariates],
-        [[f"r{i}", row["workprg"], month * int(row[potential]), *(row[c] for c in covariates)] for i, row in enumerate(rows)],
+        [
+            [f"r{i}", row["workprg"], month * int(row[potential]), *(row[c] for c in covariates)]
+            for i, row in enumerate(rows)
+        ],
     )
     bench.deliver(
         "recid",
