@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -42,7 +43,7 @@ def test_the_definitions_hold_one_chain_per_programme_and_the_portfolio(definiti
     }
     assert keys == expected | {"portfolio"}
     names = list(DESCRIPTIONS)
-    for before, after in zip(names, names[1:], strict=False):
+    for before, after in itertools.pairwise(names):
         parents = graph.get(dg.AssetKey(["tarp", after])).parent_keys
         assert parents == {dg.AssetKey(["tarp", before])}
 

@@ -1,4 +1,4 @@
-"""A researcher at work, in a real Chromium: open Dagster, materialise a quarter, see checks and plot, open the report."""
+"""A researcher at work in a real Chromium: materialise a quarter, see checks and plot, open the report."""
 
 from __future__ import annotations
 
