@@ -153,48 +153,46 @@ def clusters(data: AnalysisData, comparability: Comparability, effects: Sequence
         ]
         fewest = min(numbers)
         figure = f"{' and '.join(map(str, numbers))} clusters"
-        if fewest >= ENOUGH_CLUSTERS:
-            findings.append(
-                Finding(
-                    "passed",
-                    figure,
-                    "There are enough groups in both arms.",
-                    "Er zijn aan beide kanten genoeg groepen.",
-                    pairs,
-                )
-            )
-        elif fewest >= FEWEST_CLUSTERS:
-            findings.append(
-                Finding(
-                    "warned",
-                    figure,
-                    f"There are only {fewest} groups (such as families or sites) on one side. The "
-                    "interval allows for that, and "
-                    f"other methods stand beside it. With {ENOUGH_CLUSTERS - fewest} more this warning goes.",
-                    f"Aan één kant zijn er maar {fewest} groepen (zoals gezinnen of locaties). De marge "
-                    "houdt daar rekening mee, "
-                    f"en andere methoden staan ernaast. Met nog {ENOUGH_CLUSTERS - fewest} groepen "
-                    "vervalt deze waarschuwing.",
-                    pairs,
-                )
-            )
-        else:
-            findings.append(
-                Finding(
-                    "failed",
-                    figure,
-                    f"Too few groups (such as families or sites): {fewest} on one side, and "
-                    f"{FEWEST_CLUSTERS} is the least. "
-                    "What happened can be described, its cause cannot be told. "
-                    f"{FEWEST_CLUSTERS - fewest} more would allow it.",
-                    f"Te weinig groepen (zoals gezinnen of locaties): {fewest} aan één kant. Minstens "
-                    f"{FEWEST_CLUSTERS} is nodig. "
-                    "Wij kunnen zeggen wat er gebeurde, maar niet waardoor. Met nog "
-                    f"{FEWEST_CLUSTERS - fewest} groepen kan het wel.",
-                    pairs,
-                )
-            )
+        findings.append(_clusters_finding(fewest, figure, pairs))
     return fold("clusters", threshold, findings)
+
+
+def _clusters_finding(fewest: int, figure: str, pairs: tuple[tuple[str, object], ...]) -> Finding:
+    """Judge the arm with the fewest clusters."""
+    if fewest >= ENOUGH_CLUSTERS:
+        return Finding(
+            "passed",
+            figure,
+            "There are enough groups in both arms.",
+            "Er zijn aan beide kanten genoeg groepen.",
+            pairs,
+        )
+    if fewest >= FEWEST_CLUSTERS:
+        return Finding(
+            "warned",
+            figure,
+            f"There are only {fewest} groups (such as families or sites) on one side. The "
+            "interval allows for that, and "
+            f"other methods stand beside it. With {ENOUGH_CLUSTERS - fewest} more this warning goes.",
+            f"Aan één kant zijn er maar {fewest} groepen (zoals gezinnen of locaties). De marge "
+            "houdt daar rekening mee, "
+            f"en andere methoden staan ernaast. Met nog {ENOUGH_CLUSTERS - fewest} groepen "
+            "vervalt deze waarschuwing.",
+            pairs,
+        )
+    return Finding(
+        "failed",
+        figure,
+        f"Too few groups (such as families or sites): {fewest} on one side, and "
+        f"{FEWEST_CLUSTERS} is the least. "
+        "What happened can be described, its cause cannot be told. "
+        f"{FEWEST_CLUSTERS - fewest} more would allow it.",
+        f"Te weinig groepen (zoals gezinnen of locaties): {fewest} aan één kant. Minstens "
+        f"{FEWEST_CLUSTERS} is nodig. "
+        "Wij kunnen zeggen wat er gebeurde, maar niet waardoor. Met nog "
+        f"{FEWEST_CLUSTERS - fewest} groepen kan het wel.",
+        pairs,
+    )
 
 
 def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
