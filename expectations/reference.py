@@ -10,7 +10,6 @@ from expectations.analysis import analysis_rules
 from expectations.checks import CheckSpec
 from expectations.landing import landing_rules
 
-PAGE = Path("docs/reference/expectations.md")
 _MADE = "<!-- Made by `make docs` from the code; edit that, not this page. -->"
 _INTRODUCTION = """\
 # Expectations
@@ -44,10 +43,10 @@ def expectations_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write_page(root: Path) -> Path:
-    """Write the page under the checkout `root` and return its path."""
-    path = root / PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_expectations_page(folder: Path) -> Path:
+    """Write ``expectations.md`` into `folder` and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "expectations.md"
     path.write_text(expectations_page(), encoding="utf-8")
     return path
 
