@@ -11,7 +11,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import EmptyArmError, EstimationError, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import (
+    ArmContrast,
+    EmptyArmError,
+    EstimationError,
+    FloatArray,
+    SeparationError,
+    Weights,
+)
 from effectmeter.estimators.glm import GlmFit, fit_glm
 from effectmeter.estimators.sandwich import (
     IntArray,
@@ -19,6 +26,7 @@ from effectmeter.estimators.sandwich import (
     coefficient_influence,
     reference_df,
     small_sample_factor,
+    wald,
 )
 
 ARM = 1
@@ -174,24 +182,15 @@ def standardise(
     on_beta = coefficient_influence(fit, unit, n_units, correction, weights)
     on_beta_person = coefficient_influence(fit, person, n, "hc0", weights)
     means, units, persons, gradients = [], [], [], []
+    factor = small_sample_factor(fit, n_units, correction)
     for arm in (1.0, 0.0):
-        mean, slope = fit.predict(ARM, arm)
-        if years is not None:
-            mean, slope = mean / years, slope / years
-        average = float(share @ mean / share.sum())
-        counterfactual = fit.design.copy()
-        counterfactual[:, fit.position(ARM)] = arm
-        gradient = counterfactual.T @ (share * slope) / share.sum()
-        spread = mean - average
+        average, gradient, spread = _one_arm(fit, share, years, arm)
         extra = np.zeros(n)
         if share_gradient is not None and weights is not None and weights.parameter_influence is not None:
             extra = weights.parameter_influence @ (share_gradient.T @ spread) / share.sum()
+        sampled = _population(share, spread, extra, unit, n_units, correction)
         means.append(average)
-        units.append(
-            on_beta @ gradient
-            + _population(share, spread, extra, unit, n_units, correction)
-            * small_sample_factor(fit, n_units, correction)
-        )
+        units.append(on_beta @ gradient + factor * sampled)
         persons.append(on_beta_person @ gradient + share * spread / share.sum() + extra)
         gradients.append(gradient)
     return Standardised(
@@ -208,6 +207,19 @@ def standardise(
     )
 
 
+def _one_arm(
+    fit: GlmFit, share: FloatArray, years: FloatArray | None, arm: float
+) -> tuple[float, FloatArray, FloatArray]:
+    """Return an arm's standardised mean, its gradient (p,) and each person's distance from it (n,)."""
+    mean, slope = fit.predict(ARM, arm)
+    if years is not None:
+        mean, slope = mean / years, slope / years
+    average = float(share @ mean / share.sum())
+    counterfactual = fit.design.copy()
+    counterfactual[:, fit.position(ARM)] = arm
+    return average, counterfactual.T @ (share * slope) / share.sum(), mean - average
+
+
 def _population(
     share: FloatArray, spread: FloatArray, extra: FloatArray, unit: IntArray, n_units: int, variance: str
 ) -> FloatArray:
@@ -218,3 +230,32 @@ def _population(
         sampled = sampled / np.maximum(1.0 - np.bincount(unit, share, n_units) / total, 1e-8)
     result: FloatArray = sampled + np.bincount(unit, extra, n_units)
     return result
+
+
+def arm_contrast(
+    found: Standardised, log_ratio: float, influence: FloatArray, *, level: float, estimator: str, variance: str
+) -> ArmContrast:
+    """Return the ratio and the difference of two standardised means with their Wald intervals."""
+    one, zero = found.treated, found.comparison
+    return ArmContrast(
+        treated=one,
+        comparison=zero,
+        ratio=wald(
+            log_ratio,
+            found.standard_error(1.0 / one, -1.0 / zero, variance),
+            level=level,
+            estimator=estimator,
+            variance=variance,
+            df=found.df,
+            is_log=True,
+        ),
+        difference=wald(
+            one - zero,
+            found.standard_error(1.0, -1.0, variance),
+            level=level,
+            estimator=estimator,
+            variance=variance,
+            df=found.df,
+        ),
+        influence=influence,
+    )

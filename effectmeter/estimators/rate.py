@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ArmContrast, EstimationError, FloatArray, SeparationError, Weights
-from effectmeter.estimators.marginal import ARM, check_arms, standardise
-from effectmeter.estimators.sandwich import wald
+from effectmeter.estimators.marginal import ARM, arm_contrast, check_arms, standardise
 
 
 def rate_contrast(
@@ -78,27 +77,10 @@ def rate_contrast(
         estimand=estimand,
         variance=variance,
     )
-    one, zero = found.treated, found.comparison
-    ratio = wald(
-        float(found.fit.beta[found.fit.position(ARM)]),
-        found.standard_error(1.0 / one, -1.0 / zero, variance),
-        level=level,
-        estimator=name,
-        variance=variance,
-        df=found.df,
-        is_log=True,
-    )
-    difference = wald(
-        one - zero,
-        found.standard_error(1.0, -1.0, variance),
-        level=level,
-        estimator=name,
-        variance=variance,
-        df=found.df,
-    )
     influence = np.zeros(len(events))
-    influence[at_risk] = found.person_treated / one - found.person_comparison / zero
-    return ArmContrast(treated=one, comparison=zero, ratio=ratio, difference=difference, influence=influence)
+    influence[at_risk] = found.person_treated / found.treated - found.person_comparison / found.comparison
+    log_ratio = float(found.fit.beta[found.fit.position(ARM)])
+    return arm_contrast(found, log_ratio, influence, level=level, estimator=name, variance=variance)
 
 
 def raw_rate_contrast(

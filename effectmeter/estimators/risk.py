@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ArmContrast, FloatArray, SeparationError, Weights
-from effectmeter.estimators.marginal import check_arms, standardise
-from effectmeter.estimators.sandwich import wald
+from effectmeter.estimators.marginal import arm_contrast, check_arms, standardise
 
 
 def risk_contrast(
@@ -121,30 +120,9 @@ def _contrast(
         variance=variance,
     )
     one, zero = found.treated, found.comparison
-    ratio = wald(
-        float(np.log(one / zero)),
-        found.standard_error(1.0 / one, -1.0 / zero, variance),
-        level=level,
-        estimator=estimator,
-        variance=variance,
-        df=found.df,
-        is_log=True,
-    )
-    difference = wald(
-        one - zero,
-        found.standard_error(1.0, -1.0, variance),
-        level=level,
-        estimator=estimator,
-        variance=variance,
-        df=found.df,
-    )
-    return ArmContrast(
-        treated=one,
-        comparison=zero,
-        ratio=ratio,
-        difference=difference,
-        influence=found.person_treated / one - found.person_comparison / zero,
-    )
+    influence = found.person_treated / one - found.person_comparison / zero
+    log_ratio = float(np.log(one / zero))
+    return arm_contrast(found, log_ratio, influence, level=level, estimator=estimator, variance=variance)
 
 
 def _check_events(event: FloatArray, treated: FloatArray, weights: Weights | None) -> None:
