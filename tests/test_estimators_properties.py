@@ -271,6 +271,18 @@ def test_rare_level_without_events_is_set_aside_not_fatal() -> None:
     assert fit.beta == pytest.approx(alone.beta, rel=1e-10)
 
 
+@pytest.mark.parametrize("family", ["binomial", "poisson", "gaussian"])
+def test_large_designs_reach_the_same_maximum(family: glm.Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = world()
+    y = {"binomial": w["y"], "poisson": w["counts"], "gaussian": w["value"]}[family]
+    X = np.column_stack([np.ones(len(y)), w["t"], w["X"]])
+    offset = np.log(w["years"]) if family == "poisson" else None
+    small = glm.fit_glm(family, y, X, offset=offset, weight=w["years"])
+    monkeypatch.setattr(glm, "LARGE", 0)
+    large = glm.fit_glm(family, y, X, offset=offset, weight=w["years"])
+    assert large.beta == pytest.approx(small.beta, rel=1e-10, abs=1e-12)
+
+
 def test_arm_without_events_or_persons_is_refused() -> None:
     w = world()
     X, t = w["X"], w["t"]

@@ -150,7 +150,7 @@ def standardise(
 
     Notes
     -----
-    The mean of arm a is ``m_a = sum_i q_i mu(a, x_i) / sum_i q_i``. A unit's influence on it is
+    Arm a's mean is ``m_a = sum_i q_i mu(a, x_i) / sum_i q_i``. A unit's influence on it is
     ``sum q_i (mu_a - m_a) / Q + (dm_a/dbeta)' psi_beta + (sum_j (mu_aj - m_a) dq_j/dg' / Q) psi_g``:
     the sampling of the population, the outcome model, and the weights' parameters g. Under ``hc3`` and ``cr3`` the
     first part is divided by one less the unit's share in Q, its leverage on a mean.
@@ -174,13 +174,10 @@ def standardise(
     if years is not None:
         share = share * years
         share_gradient = None if share_gradient is None else share_gradient * years[:, None]
-    if share.sum() <= 0.0:
-        raise EstimationError("nobody is left in the population that the estimate is about")
     correction = "cr0" if variance == "model" else variance
     unit, n_units = cluster_index(cluster, correction, n)
-    person = np.arange(n, dtype=np.intp)
     on_beta = coefficient_influence(fit, unit, n_units, correction, weights)
-    on_beta_person = coefficient_influence(fit, person, n, "hc0", weights)
+    on_beta_person = coefficient_influence(fit, np.arange(n, dtype=np.intp), n, "hc0", weights)
     means, units, persons, gradients = [], [], [], []
     factor = small_sample_factor(fit, n_units, correction)
     for arm in (1.0, 0.0):
