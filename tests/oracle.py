@@ -234,6 +234,9 @@ def person_row(person: Person, delivery: Delivery, plan: Plan, reference: date, 
         "family": person.family_id,
         "linked": person.linked,
         "potential_follow_up_days": follow_up(person, reference, shift=shift),
+        "start_delay_days": None
+        if person.start_date is None or person.index_date is None
+        else (person.start_date - person.index_date).days,
     }
     moved = {"index_date": None if person.index_date is None else person.index_date - timedelta(days=shift)}
     return row | {

@@ -19,7 +19,7 @@ from effectmeter.results import AttritionStep
 from vault.statements import all_or_nothing, column_types, filled, parameter_table, store
 
 _ALWAYS_THERE = frozenset({"person_id", "arm", "linked", "index_date", "follow_up_days"})
-_TAKEN = frozenset({"family", "potential_follow_up_days"})
+_TAKEN = frozenset({"family", "potential_follow_up_days", "start_delay_days"})
 _NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "UBIGINT", "UINTEGER")
 
 

@@ -20,6 +20,7 @@ PERSONS_COLUMNS = {
     "family": pl.String,
     "linked": pl.Boolean,
     "potential_follow_up_days": pl.Int64,
+    "start_delay_days": pl.Int64,
 }
 """Columns that every persons frame has (null where not delivered); covariates and delivered outcomes follow."""
 

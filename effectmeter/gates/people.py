@@ -203,7 +203,8 @@ def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequenc
     starting has none.
     """
     threshold = f"events before the start of participation as expected (p >= {FOLLOW_UP_P:g})"
-    if "start_delay_days" not in data.persons.columns or not data.plan.outcomes:
+    has_starts = "start_delay_days" in data.persons.columns and data.persons["start_delay_days"].count() > 0
+    if not has_starts or not data.plan.outcomes:
         if data.plan.design == "comparison_cohort":
             return fold(
                 "time_zero",

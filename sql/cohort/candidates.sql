@@ -42,6 +42,8 @@ select
     persons.family_id as family,
     persons.linked,
     least(persons.follow_up_days, $reference_date::date - persons.index_date) as potential_follow_up_days,
+    -- from the true time zero, also in the placebo: what is asked is whether starting took surviving
+    persons.start_date - (persons.index_date + $shift_days::integer) as start_delay_days,
     persons.index_date,
     persons.follow_up_days{named_columns}
 from persons_at_time_zero as persons
