@@ -11,9 +11,11 @@ from effectmeter.quarters import Quarter
 REAL = ROOT / "programmes" / "deliveries"
 
 
-def write_deliveries(home: Home, quarter: Quarter, wanted: list[str], seed: int) -> dict[str, tuple[Path, ...]]:
+def write_deliveries(
+    home: Home, quarter: Quarter, wanted: list[str], seed: int | None = None
+) -> dict[str, tuple[Path, ...]]:
     """Write the bundled deliveries of some programmes (all when none is named) for a quarter."""
-    from effectmeter.worlds import WORLDS, write_world
+    from effectmeter.worlds import DEFAULT_SEED, WORLDS, write_world
 
     real = sorted(folder.name for folder in REAL.iterdir() if folder.is_dir())
     known = [*real, *WORLDS]
@@ -30,5 +32,5 @@ def write_deliveries(home: Home, quarter: Quarter, wanted: list[str], seed: int)
             sources = sorted((REAL / programme).glob("*.csv"))
             written[programme] = tuple(Path(shutil.copyfile(path, folder / path.name)) for path in sources)
         else:
-            written[programme] = write_world(programme, quarter, folder, seed=seed)
+            written[programme] = write_world(programme, quarter, folder, seed=DEFAULT_SEED if seed is None else seed)
     return written

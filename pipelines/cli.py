@@ -262,7 +262,7 @@ def worlds(
     programme: Annotated[list[str] | None, typer.Option("--programme", help="Which [default: all bundled]")] = None,
     quarter: QuarterOption = None,
     home: HomeOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same files.")] = 20190101,
+    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same files.", show_default=False)] = None,
 ) -> None:
     """Put the bundled deliveries into a quarter: the synthetic ones made from a seed, the real one copied.
 

@@ -30,7 +30,7 @@ RELEASE_FILES = {
 def tarp(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     bench = Workbench(tmp_path_factory.mktemp("tarp"))
     bench.add_bundled("tarp")
-    write_deliveries(bench.home, QUARTER, ["tarp"], seed=1)
+    write_deliveries(bench.home, QUARTER, ["tarp"])
     result = bench.refresh("tarp")
     assert (result.exit_code, result.refusal) == (0, "")
     return bench
@@ -205,7 +205,7 @@ def test_a_faulty_plan_does_not_stop_the_others(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     bench.add_bundled("tarp")
     (bench.plans / "broken.yaml").write_text("programme: broken\ndesign: randomized\n", encoding="utf-8")
-    write_deliveries(bench.home, QUARTER, ["tarp"], seed=1)
+    write_deliveries(bench.home, QUARTER, ["tarp"])
     results = {result.programme: result for result in refresh(bench.home, bench.plans, [], QUARTER)}
     assert results["tarp"].exit_code == 0
     assert results["broken"].exit_code == 1
