@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from effectmeter.estimators.base import (
     ArmContrast,
     EmptyArmError,
-    EstimationError,
     FloatArray,
     SeparationError,
     Weights,
@@ -139,10 +138,8 @@ def standardise(
 
     Parameters
     ----------
-    y, treated01
-        (n,) outcome; 1 for treated, 0 for comparison.
-    X
-        (n, k) covariates without intercept.
+    y, treated01, X
+        (n,) outcome; 1 for treated, 0 for comparison; (n, k) covariates without intercept.
     years
         (n,) time at risk in years, for rates: the offset, and what a person counts for in the population.
     weights, cluster, strata, estimand, variance
