@@ -214,9 +214,8 @@ def main(repetitions: int) -> None:
         "than k events, otherwise Wald; *rule < 0* only where Wald has none. Studies without events count for neither.",
         "",
         "Decided: fewer than 5 events in an arm (`FEWEST_EVENTS`) turn to score and quasi-score intervals. No rule "
-        "covers less than 93 %; below 5 events HC3 with t covers too much, that is, says less than it could. Sites take "
-        "CR3 with "
-        "t: CR0 falls to 92.5 % at six sites.",
+        "covers less than 93 %; below 5 events HC3 with t covers too much, that is, says less than it could. Sites "
+        "take CR3 with t: CR0 falls to 92.5 % at six sites.",
         "",
         table(
             "Risk ratio, g-computation with HC3 and t",
