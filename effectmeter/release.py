@@ -8,7 +8,7 @@ evidence passport (`effectmeter.passport`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -119,6 +119,8 @@ class Cleared:
         What the report's sentences may know.
     frequencies
         The primary outcome per 100 participants.
+    descriptions
+        What each data-quality check asks, per language.
     """
 
     programme: str
@@ -131,6 +133,7 @@ class Cleared:
     claims: tuple[ClaimRuling, ...]
     facts: Facts
     frequencies: Frequencies
+    descriptions: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
 
     @property
     def n_suppressed(self) -> int:
@@ -177,6 +180,7 @@ def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
         claims=tuple(claims),
         facts=facts,
         frequencies=frequencies,
+        descriptions={c.check_name: {"nl": c.description_nl, "en": c.description_en} for c in findings.checks},
     )
 
 

@@ -5,6 +5,7 @@ Here: numbers, intervals, periods. Not here: what they mean.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 Language = Literal["nl", "en"]
@@ -73,6 +74,26 @@ def period(days: int | None, language: Language) -> str:
     return f"{days} {'dagen' if language == 'nl' else 'days'}"
 
 
+_MONTHS: dict[Language, tuple[str, ...]] = {
+    "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november",
+           "december"),
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December"),
+}  # fmt: skip
+
+
+def day_in_words(day: date, language: Language) -> str:
+    """Return a date as people write it.
+
+    Examples
+    --------
+    >>> day_in_words(date(2026, 9, 30), "nl")
+    '30 september 2026'
+    """
+    return f"{day.day} {_MONTHS[language][day.month - 1]} {day.year}"
+
+
 def count(value: int | None, language: Language, minimum: int = 10) -> str:
     """Return a number of people; a masked one reads as fewer than the smallest cell."""
-    return f"< {minimum}" if value is None else number(value, language, 0)
+    fewer = f"{'minder dan' if language == 'nl' else 'fewer than'} {minimum}"
+    return fewer if value is None else number(value, language, 0)

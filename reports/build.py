@@ -1,0 +1,324 @@
+"""From a cleared release to a report view: each section's content, in one language.
+
+Here: selection and order. Not here: sentences (`effectmeter.sentences`), figures (`reports.figures`), layout.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from effectmeter.estimators.sensitivity import e_value, e_value_of_limit
+from effectmeter.plan import Plan
+from effectmeter.release import Cleared
+from effectmeter.results import EffectRow
+from effectmeter.sentences import (
+    Language,
+    can_say,
+    cannot_say,
+    frequency_sentence,
+    headline,
+    settle_sentence,
+)
+from effectmeter.sentences.numbers import count, day_in_words, interval, number
+from effectmeter.sentences.verdict import synthetic_sentence
+from effectmeter.sentences.wording import DESIGNS, RULINGS, gate_name, gate_question, gate_words, outcome_label
+from effectmeter.verdicts import primary_row
+from reports import figures
+from reports.research import all_rows_table, research_facts
+from reports.texts import STRENGTH, TEXTS, text
+from reports.views import (
+    AnywayView,
+    ArmView,
+    ChangeView,
+    CheckView,
+    ClaimView,
+    FigureView,
+    GateView,
+    ReportView,
+    StepView,
+)
+
+_TONES = {
+    "fewer": "good",
+    "more": "harm",
+    "no_effect_of_importance": "open",
+    "inconclusive": "open",
+    "not_shown": "none",
+}
+_GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
+
+
+def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], language: Language) -> ReportView:
+    """Return everything that a report says, in one language."""
+    facts = cleared.facts
+    rules = cleared.rules
+    return ReportView(
+        language=language,
+        programme=plan.programme,
+        title=_of(plan.title, language),
+        question=_of(plan.question, language) if plan.question else "",
+        quarter=cleared.quarter,
+        edition=str(passport["edition"]),
+        reference_date=day_in_words(date.fromisoformat(passport["reference_date"]), language),
+        design=DESIGNS[plan.design][language],
+        marks=_marks(passport, language),
+        is_synthetic=cleared.is_synthetic,
+        tone="good" if facts.is_benefit else "harm" if facts.is_harm else _TONES[facts.direction],
+        headline=headline(facts, language),
+        frequency=frequency_sentence(facts, language),
+        synthetic=synthetic_sentence(language) if cleared.is_synthetic else "",
+        open_title=text("why_not" if facts.direction == "not_shown" else "settle", language),
+        open_text=settle_sentence(facts, language),
+        picture=figures.verdict_picture(cleared, plan, language),
+        strength=facts.maryland,
+        strength_words=STRENGTH[facts.maryland][language],
+        people=_people(cleared, plan, language),
+        people_note=text("people_note", language, rules.rounding_base, rules.minimum_persons),
+        can=tuple(can_say(facts, language)),
+        cannot=tuple(cannot_say(facts, language)),
+        claims=_claims(cleared, language),
+        outcomes=figures.outcomes_figure(cleared, plan, language),
+        methods=figures.methods_figure(cleared, plan, language),
+        subgroups=figures.subgroups_figure(cleared, plan, language),
+        not_shown=_not_shown(cleared, plan, language),
+        curves=figures.curve_figures(cleared, plan, language),
+        gates=_gates(cleared, plan, language),
+        balance=figures.balance_figure(cleared, plan, language),
+        e_value=_e_value(cleared, plan, language),
+        anyway=_anyway(cleared, plan, language),
+        checks=_checks(cleared, language),
+        quality=_quality(cleared, language),
+        research=research_facts(cleared, plan, passport, language),
+        all_rows=all_rows_table(cleared, plan, language),
+        texts={key: words[language] for key, words in TEXTS.items()},
+    )
+
+
+def figures_in(view: ReportView) -> tuple[FigureView, ...]:
+    """Return every figure of a report, in reading order."""
+    found = (view.picture, view.outcomes, view.methods, view.subgroups, *view.curves, view.balance)
+    return tuple(figure for figure in found if figure is not None)
+
+
+def _of(words: Any, language: Language) -> str:
+    return str(words.nl if language == "nl" else words.en)
+
+
+def _marks(passport: Mapping[str, Any], language: Language) -> tuple[tuple[str, str], ...]:
+    """Return key and text of the marks that the release carries."""
+    return tuple((mark.lower(), text(f"{mark.lower()}_mark", language)) for mark in passport["marks"])
+
+
+def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:
+    """Return each arm's way from delivered to analysed."""
+    minimum = cleared.rules.minimum_persons
+    steps = cleared.tables["attrition"].sort("step", maintain_order=True).to_dicts()
+    numbers = {row["arm"]: row for row in cleared.tables["numbers"].to_dicts()}
+    arms = list(dict.fromkeys([*(row["arm"] for row in steps), *numbers]))
+    arms.sort(key=lambda arm: (arm != "", arm == plan.arms.comparison))
+    found = []
+    for arm in arms:
+        own = [row for row in steps if row["arm"] == arm]
+        delivered = own[0]["n_before"] if own else numbers[arm]["persons"]
+        analysed = own[-1]["n_after"] if own else None
+        families = numbers.get(arm, {}).get("families")
+        found.append(
+            ArmView(
+                name=figures.arm_name(plan, arm, language),
+                is_programme=arm in plan.arms.treated,
+                delivered=count(delivered, language, minimum),
+                analysed=count(analysed, language, minimum),
+                families="" if families is None else f"{number(families, language, 0)} {text('families', language)}",
+                steps=tuple(
+                    StepView(
+                        count(row["n_lost"], language, minimum), row["reason_nl" if language == "nl" else "reason"]
+                    )
+                    for row in own
+                    if row["n_lost"] != 0
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def _claims(cleared: Cleared, language: Language) -> tuple[ClaimView, ...]:
+    return tuple(
+        ClaimView(
+            words=claim.words,
+            source=claim.source,
+            key=claim.ruling,
+            ruling=RULINGS[claim.ruling][language],
+            sentence=_sentence(claim.sentence_nl if language == "nl" else claim.sentence),
+        )
+        for claim in cleared.claims
+    )
+
+
+def _sentence(words: str) -> str:
+    """Return a text as a sentence: capital first, full stop last."""
+    words = words.strip()
+    return words if not words else words[0].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def _not_shown(cleared: Cleared, plan: Plan, language: Language) -> tuple[tuple[str, str], ...]:
+    """Return the questions of which nothing is shown, with the reason; one line per outcome and reason."""
+    found: dict[tuple[str, str], None] = {}
+    for row in cleared.rows:
+        if row.status != "shown" and row.analysis in {"primary", "secondary", "subgroup"} and row.is_ratio:
+            label = figures.row_label(plan, row, language, with_measure=row.status == "not_estimable")
+            label = f"{row.subgroup}: {label}" if row.subgroup else label
+            found[(label, row.reason_nl if language == "nl" else row.reason)] = None
+    return tuple(found)
+
+
+def _gates(cleared: Cleared, plan: Plan, language: Language) -> tuple[GateView, ...]:
+    """Return the gates, those that say something first."""
+    ordered = sorted(cleared.gates, key=lambda gate: _GATE_ORDER.index(gate.status))
+    return tuple(
+        GateView(
+            name=gate_name(gate.gate, language),
+            question=gate_question(gate.gate, language),
+            key=gate.status,
+            status=gate_words(gate.gate, gate.status, language),
+            figure=_local(gate.figure, language),
+            threshold=_local(gate.threshold, language),
+            sentence=gate.sentence_nl if language == "nl" else gate.sentence,
+            concerns="" if gate.concerns == "all" else _concern(gate.concerns, plan, language),
+        )
+        for gate in ordered
+    )
+
+
+def _concern(concerns: str, plan: Plan, language: Language) -> str:
+    """Return which effects a gate concerns, in words."""
+    pairs = dict(pair.split("=", 1) for pair in concerns.split(";"))
+    if "outcome" in pairs:
+        pairs["outcome"] = outcome_label(plan, pairs["outcome"])[language]
+    if "window_days" in pairs:
+        days = pairs["window_days"]
+        pairs["window_days"] = f"{days} {'dagen' if language == 'nl' else 'days'}" if days != "None" else ""
+    return ", ".join(value for value in pairs.values() if value)
+
+
+_DUTCH = {
+    "smallest detectable ratio": "kleinste zichtbare verhouding",
+    "largest SMD": "grootste SMD",
+    "effective comparison group": "effectieve vergelijkingsgroep",
+    "of the comparison group": "van de vergelijkingsgroep",
+    "of the participants": "van de deelnemers",
+    "no difference beyond chance": "geen verschil groter dan toeval",
+    "short follow-up has its expected events": "kort gevolgden hebben de verwachte voorvallen",
+    "short follow-up": "kort gevolgd",
+    "complete per arm": "volledig per groep",
+    "interval holds 1": "de marge bevat 1",
+    "or estimate within": "of schatting tussen",
+    "same course before the start": "hetzelfde verloop vóór de start",
+    "at preference score": "met voorkeursscore",
+    "events before the start of participation as expected": "voorvallen vóór de deelname zoals verwacht",
+    "started after time zero": "begonnen na de start van de telling",
+    "after weighting": "na weging",
+    "in both arms": "in beide groepen",
+    "of both arms": "van beide groepen",
+    "of participants": "van de deelnemers",
+    "participants": "deelnemers",
+    "never fails": "keurt nooit af",
+    "fails": "keurt af",
+    "warns": "geeft een waarschuwing",
+    "persons": "personen",
+    "clusters": "groepen",
+    "complete": "volledig",
+    "expected": "verwacht",
+    "events": "voorvallen",
+    "outcomes": "uitkomsten",
+    "rows": "rijen",
+    "or within": "of tussen",
+    " and ": " en ",
+    " of ": " van ",
+    " for ": " voor ",
+    " or ": " of ",
+}
+"""The words of gates' figures and thresholds, longest first; what is not here stays English."""
+
+
+def _local(figure: str, language: Language) -> str:
+    """Return a gate's figure in the reader's language: decimal commas, and its commonest words."""
+    if language == "en":
+        return figure
+    for english, dutch in _DUTCH.items():
+        figure = figure.replace(english, dutch)
+    return re.sub(r"(?<=\d)\.(?=\d)", ",", figure)
+
+
+def _e_value(cleared: Cleared, plan: Plan, language: Language) -> str:
+    """Return how strong an unmeasured cause would have to be; trials and open verdicts need no such sentence."""
+    row, facts = primary_row(cleared.rows), cleared.facts
+    if row is None or plan.design == "randomised" or not row.is_ratio or not row.estimate or row.status != "shown":
+        return ""
+    if not (facts.is_benefit or facts.is_harm):
+        return ""
+    low = 0.0 if row.verdict_low is None else row.verdict_low
+    high = math.inf if row.verdict_high is None else row.verdict_high
+    limit = e_value_of_limit(low, high)
+    return text("e_value", language, number(e_value(row.estimate), language, 1), number(limit, language, 1))
+
+
+def _anyway(cleared: Cleared, plan: Plan, language: Language) -> AnywayView | None:
+    """Return both arms' raw change and what remains of it, for before-after designs."""
+    if plan.design != "before_after":
+        return None
+    primary = primary_row(cleared.rows)
+    rows = [row for row in cleared.rows if row.analysis == "unadjusted" and row.contrast.endswith(" after vs before")]
+    if primary is not None:
+        rows = [row for row in rows if row.outcome == primary.outcome and row.denominator == primary.denominator]
+    changes = tuple(_change(row, plan, language) for row in rows if row.status == "shown" and row.estimate is not None)
+    if not changes:
+        return None
+    remains = ""
+    if primary is not None and primary.status == "shown" and primary.measure == "ratio_of_rate_ratios":
+        margin = interval(primary.verdict_low, primary.verdict_high, language)
+        remains = text("what_remains", language, number(primary.estimate, language), margin)
+    return AnywayView(changes, remains)
+
+
+def _change(row: EffectRow, plan: Plan, language: Language) -> ChangeView:
+    arm = row.contrast.removesuffix(" after vs before")
+    ratio = row.estimate or 0.0
+    percent = 100 * (ratio - 1)
+    return ChangeView(
+        name=figures.arm_name(plan, arm, language),
+        is_programme=arm != plan.arms.comparison,
+        percent=f"{'+' if percent > 0 else ''}{number(percent, language, 0)} %",
+        width=min(abs(percent), 100.0),
+        ratio=figures.figures_of(row.estimate, row.conf_low, row.conf_high, language),
+    )
+
+
+def _checks(cleared: Cleared, language: Language) -> tuple[CheckView, ...]:
+    """Return the data-quality checks, those that failed first."""
+    described = cleared.descriptions
+    rows: Sequence[dict[str, Any]] = cleared.tables["checks"].sort("passed", maintain_order=True).to_dicts()
+    return tuple(
+        CheckView(
+            description=described.get(row["check_name"], {}).get(language, "") or row["check_name"].replace("_", " "),
+            is_passed=row["passed"],
+            status=text("okay" if row["passed"] else "not_okay", language),
+            figure=_local(row["figure"], language),
+            threshold=_local(row["threshold"], language),
+            advice="" if row["passed"] else row[f"advice_{language}"],
+        )
+        for row in rows
+    )
+
+
+def _quality(cleared: Cleared, language: Language) -> str:
+    checks = cleared.tables["checks"]
+    passed = int(checks["passed"].sum())
+    if checks.height == 0:
+        return ""
+    if passed == checks.height:
+        return text("quality_all", language, passed)
+    return text("quality_some", language, passed, checks.height)

@@ -1,0 +1,388 @@
+"""Figures with their tables, from cleared rows: verdict picture, forest plots, curves, balance.
+
+Here: which rows make which picture, and its words. Not here: how it is drawn (`reports.charts`, `reports.pictures`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from effectmeter.plan import Plan
+from effectmeter.release import Cleared
+from effectmeter.results import EffectRow
+from effectmeter.sentences import Facts, Language, frequency_sentence
+from effectmeter.sentences.numbers import count, interval, number, period
+from effectmeter.sentences.wording import ANALYSES, MEASURES, outcome_label
+from effectmeter.verdicts import primary_row
+from reports import charts, pictures, svg
+from reports.texts import text
+from reports.views import FigureView, TableView
+
+_DIFFERENCE_OF = {"risk_ratio": "risk_difference", "rate_ratio": "rate_difference", "odds_ratio": "risk_difference"}
+_MOST_ROWS = 16
+
+
+def both_sizes(key: str, draw: Callable[[bool, str], str]) -> tuple[str, str]:
+    """Return a picture for a page and for a phone; `draw` takes whether it is narrow and the picture's own key."""
+    with svg.unvalidated():
+        return draw(False, key), draw(True, f"{key}-narrow")
+
+
+def figures_of(value: float | None, low: float | None, high: float | None, language: Language) -> str:
+    """Return an estimate with its interval as printed: ``0,71 (0,52 tot 0,97)``."""
+    if value is None and low is None and high is None:
+        return "–"
+    margin = interval(low, high, language)
+    return margin if value is None else f"{number(value, language)} ({margin})"
+
+
+def verdict_picture(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
+    """Return the verdict in a picture: a hundred figures, two bars, or one interval; None where nothing is shown."""
+    facts = cleared.facts
+    if facts.with_programme is not None and facts.without_programme is not None:
+        if facts.kind == "frequency":
+            return _hundred(facts, language)
+        if facts.kind == "rate":
+            return _bars(facts, language)
+    row = primary_row(cleared.rows)
+    if row is None or not row.is_ratio:
+        return None
+    return forest_figure(
+        cleared,
+        plan,
+        language,
+        key="picture_ratio",
+        rows=[row],
+        name=lambda r: row_label(plan, r, language, with_measure=True),
+    )
+
+
+def _hundred(facts: Facts, language: Language) -> FigureView:
+    """Return the verdict in a hundred figures."""
+    without = facts.without_programme or 0
+    with_words = f"{facts.with_programme} {text('of_every', language, facts.per)}"
+    without_words = f"{without} ({interval(facts.without_low, facts.without_high, language, 0)})"
+    shrink = facts.per // 100
+    fields = (
+        (
+            text("with_programme", language),
+            with_words,
+            round((facts.with_programme or 0) / shrink),
+            "programme",
+            None,
+            None,
+        ),
+        (
+            f"{text('without_programme', language)} ({text('estimated', language)})",
+            without_words,
+            round(without / shrink),
+            "other",
+            None if facts.without_low is None else round(facts.without_low / shrink),
+            None if facts.without_high is None else round(facts.without_high / shrink),
+        ),
+    )
+    title = text("picture_verdict", language)
+    sentence = frequency_sentence(facts, language)
+    wide, narrow = both_sizes(
+        "verdict",
+        lambda is_narrow, key: pictures.icon_array(
+            key=key, title=title, description=sentence, fields=fields, is_narrow=is_narrow
+        ),
+    )
+    table = _with_and_without(facts, title, language)
+    return FigureView("verdict", title, sentence, wide, narrow, table, text("picture_note", language))
+
+
+def _bars(facts: Facts, language: Language) -> FigureView:
+    """Return the verdict on a rate in two bars."""
+    title = text("picture_rate", language, number(facts.per, language, 0))
+    sentence = frequency_sentence(facts, language)
+    bars = (
+        (text("with_programme", language), facts.with_programme or 0, "programme", None, None),
+        (
+            f"{text('without_programme', language)} ({text('estimated', language)})",
+            facts.without_programme or 0,
+            "other",
+            facts.without_low,
+            facts.without_high,
+        ),
+    )
+    wide, narrow = both_sizes(
+        "verdict",
+        lambda is_narrow, key: pictures.rate_bars(
+            key=key, title=title, description=sentence, bars=bars, is_narrow=is_narrow
+        ),
+    )
+    table = _with_and_without(facts, title, language)
+    return FigureView("verdict", title, sentence, wide, narrow, table, text("picture_rate_note", language))
+
+
+def _with_and_without(facts: Facts, title: str, language: Language) -> TableView:
+    return TableView(
+        caption=title,
+        headers=("", text("of_every", language, number(facts.per, language, 0)), text("margin", language)),
+        rows=(
+            (text("with_programme", language), str(facts.with_programme), "–"),
+            (
+                text("without_programme", language),
+                str(facts.without_programme),
+                interval(facts.without_low, facts.without_high, language, 0),
+            ),
+        ),
+        numeric=(1, 2),
+    )
+
+
+def row_label(plan: Plan, row: EffectRow, language: Language, *, with_measure: bool) -> str:
+    """Return what a row is about: outcome, window, measure, contrast where there are several."""
+    label = outcome_label(plan, row.outcome)[language]
+    parts = [label[:1].upper() + label[1:]]
+    if row.window_days is not None:
+        parts.append(period(row.window_days, language))
+    if with_measure:
+        parts.append(MEASURES[row.measure][language])
+    if row.denominator == "calendar_time" and row.measure == "rate_ratio":
+        parts.append("kalendertijd" if language == "nl" else "calendar time")
+    if len(plan.arms.treated) > 1:
+        parts.append(row.contrast)
+    return ", ".join(parts)
+
+
+def forest_figure(
+    cleared: Cleared,
+    plan: Plan,
+    language: Language,
+    *,
+    key: str,
+    rows: Sequence[EffectRow],
+    name: Callable[[EffectRow], str],
+) -> FigureView | None:
+    """Return a forest plot of ratio rows with its table; None without rows to draw."""
+    drawn = [row for row in rows if row.status == "shown" and (row.conf_low is not None or row.conf_high is not None)]
+    drawn = drawn[:_MOST_ROWS]
+    if not drawn:
+        return None
+    lines = [
+        charts.Interval(
+            label=name(row),
+            text=figures_of(row.estimate, row.conf_low, row.conf_high, language),
+            estimate=row.estimate,
+            low=row.conf_low,
+            high=row.conf_high,
+            wide_low=row.verdict_low,
+            wide_high=row.verdict_high,
+            is_primary=row.analysis == "primary",
+        )
+        for row in drawn
+    ]
+    title = text(key, language)
+    description = "; ".join(f"{line.label}: {line.text}" for line in lines)
+
+    def draw(is_narrow: bool, own: str) -> str:
+        chart = charts.forest(
+            lines, less=text("less", language), more=text("more", language), decimal="," if language == "nl" else ".",
+            is_narrow=is_narrow,
+        )  # fmt: skip
+        return svg.render(chart, key=own, title=title, description=description)
+
+    wide, narrow = both_sizes(key, draw)
+    return FigureView(key, title, description, wide, narrow, _forest_table(cleared, drawn, name, title, language))
+
+
+def _forest_table(
+    cleared: Cleared, rows: Sequence[EffectRow], name: Callable[[EffectRow], str], title: str, language: Language
+) -> TableView:
+    """Return the numbers behind a forest plot, with the absolute difference beside each ratio."""
+    heads = ("outcome", "estimate", "interval", "interval_looks", "difference_per_100", "participants", "comparison")
+    body = []
+    for row in rows:
+        difference = difference_beside(row, cleared.rows)
+        body.append(
+            (
+                name(row),
+                number(row.estimate, language),
+                interval(row.conf_low, row.conf_high, language),
+                interval(row.verdict_low, row.verdict_high, language),
+                "–"
+                if difference is None or difference.estimate is None
+                else number(100 * difference.estimate, language, 0),
+                count(row.n_treated, language, cleared.rules.minimum_persons),
+                count(row.n_comparison, language, cleared.rules.minimum_persons),
+            )
+        )
+    return TableView(title, tuple(text(head, language) for head in heads), tuple(body), tuple(range(1, 7)))
+
+
+def difference_beside(row: EffectRow, rows: Sequence[EffectRow]) -> EffectRow | None:
+    """Return the absolute difference that stands beside a ratio."""
+    wanted = _DIFFERENCE_OF.get(row.measure)
+    same = ("outcome", "contrast", "window_days", "analysis", "subgroup", "estimand", "estimator", "denominator")
+    return next(
+        (
+            other
+            for other in rows
+            if other.measure == wanted
+            and other.status == "shown"
+            and all(getattr(other, field) == getattr(row, field) for field in same)
+        ),
+        None,
+    )
+
+
+def outcomes_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
+    """Return the forest plot of all adjusted outcomes, the primary one first."""
+    rows = [row for row in cleared.rows if row.is_ratio and row.analysis in {"primary", "secondary"}]
+    rows.sort(key=lambda row: row.analysis != "primary")
+    return forest_figure(
+        cleared,
+        plan,
+        language,
+        key="effects",
+        rows=rows,
+        name=lambda row: row_label(plan, row, language, with_measure=True),
+    )
+
+
+def methods_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
+    """Return the forest plot of the primary question with every method."""
+    primary = primary_row(cleared.rows)
+    if primary is None:
+        return None
+    kinds = {"primary", "unadjusted", "sensitivity"}
+    rows = [
+        row
+        for row in cleared.rows
+        if row.is_ratio
+        and row.analysis in kinds
+        and row.subgroup is None
+        and (row.outcome, row.window_days, row.contrast) == (primary.outcome, primary.window_days, primary.contrast)
+    ]
+    rows.sort(key=lambda row: (row.analysis != "primary", row.measure != primary.measure, row.analysis != "unadjusted"))
+
+    def name(row: EffectRow) -> str:
+        method = ANALYSES[row.analysis][language]
+        measure = MEASURES[row.measure][language]
+        detail = row.estimator.replace("_", " ") + (f", {row.variance}" if row.variance != "none" else "")
+        how = f"{row.estimand}, {detail}" if row.analysis == "sensitivity" else measure
+        return f"{method[:1].upper()}{method[1:]}: {how if row.measure == primary.measure else f'{measure}, {detail}'}"
+
+    return forest_figure(cleared, plan, language, key="methods", rows=rows, name=name) if len(rows) > 1 else None
+
+
+def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
+    """Return the forest plot of subgroups."""
+    rows = [row for row in cleared.rows if row.is_ratio and row.analysis == "subgroup"]
+    return forest_figure(
+        cleared, plan, language, key="subgroups", rows=rows,
+        name=lambda row: f"{row.subgroup}: {row_label(plan, row, language, with_measure=True)}",
+    )  # fmt: skip
+
+
+def arm_name(plan: Plan, arm: str, language: Language) -> str:
+    """Return an arm in words; with several treated arms, by its own name."""
+    if arm == plan.arms.comparison:
+        return text("comparison", language)
+    if arm == "":
+        return text("everyone", language)
+    if len(plan.arms.treated) > 1:
+        return f"{text('participants', language)} ({arm})"
+    return text("participants", language)
+
+
+def curve_figures(cleared: Cleared, plan: Plan, language: Language) -> tuple[FigureView, ...]:
+    """Return the cumulative incidence of every outcome with a published curve."""
+    frame = cleared.tables["curves"]
+    found = []
+    for number_, (contrast, outcome) in enumerate(
+        frame.select("contrast", "outcome").unique(maintain_order=True).rows()
+    ):
+        points = [row for row in frame.to_dicts() if (row["contrast"], row["outcome"]) == (contrast, outcome)]
+        arms = list(dict.fromkeys(point["arm"] for point in points))
+        lines = [_curve_line(plan, arm, [p for p in points if p["arm"] == arm], language) for arm in arms]
+        if any(len(line.days) < 2 for line in lines):
+            continue
+        found.append(_curve_figure(cleared, plan, language, f"curve-{number_}", contrast, outcome, lines))
+    return tuple(found)
+
+
+def _curve_line(plan: Plan, arm: str, points: Sequence[dict[str, Any]], language: Language) -> charts.CurveLine:
+    return charts.CurveLine(
+        name=arm_name(plan, arm, language),
+        is_programme=arm != plan.arms.comparison,
+        days=tuple(point["day"] for point in points),
+        incidence=tuple(point["incidence"] for point in points),
+        at_risk=tuple(point["n_at_risk"] for point in points),
+    )
+
+
+def _curve_figure(
+    cleared: Cleared,
+    plan: Plan,
+    language: Language,
+    key: str,
+    contrast: str,
+    outcome: str,
+    lines: list[charts.CurveLine],
+) -> FigureView:
+    label = outcome_label(plan, outcome)[language]
+    title = text("curve_title", language, label[:1].upper() + label[1:])
+    if len(plan.arms.treated) > 1:
+        title = f"{title} ({contrast})"
+    description = "; ".join(
+        f"{line.name}: {number(100 * line.incidence[-1], language, 0)} % "
+        f"({text('x_days', language)} {line.days[-1]})" for line in lines
+    )  # fmt: skip
+
+    def draw(is_narrow: bool, own: str) -> str:
+        chart = charts.incidence(
+            lines, y_title=text("y_percent", language), x_title=text("x_months", language),
+            at_risk_title=text("at_risk", language), is_narrow=is_narrow,
+        )  # fmt: skip
+        return svg.render(chart, key=own, title=title, description=description)
+
+    wide, narrow = both_sizes(key, draw)
+    rows = tuple(
+        (
+            line.name,
+            str(day),
+            f"{number(100 * share, language, 0)} %",
+            count(n, language, cleared.rules.minimum_persons),
+        )
+        for line in lines
+        for day, share, n in zip(line.days, line.incidence, line.at_risk, strict=True)
+    )
+    heads = tuple(text(head, language) for head in ("arm", "x_days", "share", "at_risk"))
+    note = text("curve_note", language, cleared.rules.minimum_persons)
+    return FigureView(key, title, description, wide, narrow, TableView(title, heads, rows, (1, 2, 3)), note)
+
+
+def balance_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
+    """Return the love plot of the first contrast's main terms."""
+    frame = cleared.tables["balance"]
+    contrast = plan.contrasts[0][1]
+    rows = [row for row in frame.to_dicts() if row["kind"] == "main" and row["contrast"] == contrast]
+    rows = [row for row in rows if row["smd_before"] is not None and row["smd_after"] is not None]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: -abs(row["smd_before"]))
+    drawn = [charts.Difference(row["term"].replace("_", " "), row["smd_before"], row["smd_after"]) for row in rows[:24]]
+    title = text("balance", language)
+    worst = max(drawn, key=lambda row: abs(row.after))
+    description = f"{worst.label}: {number(worst.after, language)} ({text('after_weighting', language)})"
+
+    def draw(is_narrow: bool, own: str) -> str:
+        chart = charts.balance(
+            drawn, before=text("before_weighting", language), after=text("after_weighting", language),
+            x_title=text("balance_x", language), decimal="," if language == "nl" else ".", is_narrow=is_narrow,
+        )  # fmt: skip
+        return svg.render(chart, key=own, title=title, description=description)
+
+    wide, narrow = both_sizes("balance", draw)
+    table = TableView(
+        title,
+        (text("term", language), text("before_weighting", language), text("after_weighting", language)),
+        tuple((row.label, number(row.before, language), number(row.after, language)) for row in drawn),
+        (1, 2),
+    )
+    return FigureView("balance", title, description, wide, narrow, table, text("balance_note", language))

@@ -1,0 +1,243 @@
+"""The page's fixed texts in Dutch (B1) and English: headings, explanations, table heads.
+
+Here: words that depend on nothing. Not here: sentences with figures (`effectmeter.sentences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from effectmeter.sentences import Language
+
+TEXTS: Mapping[str, Mapping[Language, str]] = {
+    "report": {"nl": "Effectrapport", "en": "Effect report"},
+    "edition": {"nl": "uitgave", "en": "edition"},
+    "until": {"nl": "gegevens tot en met", "en": "data up to"},
+    "skip": {"nl": "Naar de inhoud", "en": "Skip to content"},
+    "contents": {"nl": "Inhoud", "en": "Contents"},
+    "question": {"nl": "De vraag", "en": "The question"},
+    "answer": {"nl": "Het antwoord", "en": "The answer"},
+    "concept_mark": {
+        "nl": "CONCEPT: nog niet goedgekeurd door een tweede persoon",
+        "en": "CONCEPT: not yet approved by a second person",
+    },
+    "synthetic_mark": {"nl": "SYNTHETIC: verzonnen gegevens", "en": "SYNTHETIC: made-up data"},
+    "with_programme": {"nl": "Met het programma", "en": "With the programme"},
+    "without_programme": {"nl": "Zonder het programma", "en": "Without the programme"},
+    "estimated": {"nl": "geschat", "en": "estimated"},
+    "of_every": {"nl": "van elke {}", "en": "of every {}"},
+    "margin": {"nl": "marge", "en": "margin"},
+    "interval_explained": {
+        "nl": "Tussen haakjes staat de marge, het 95 %-interval. Bij herhaling van het onderzoek bevat zo'n marge "
+        "in 95 van de 100 keer de echte waarde.",
+        "en": "The range in brackets is the 95 % interval. If the study were repeated, such a range would hold "
+        "the true value 95 times in 100.",
+    },
+    "looks_explained": {
+        "nl": "De stippellijn is een ruimere marge. Die houdt ook stand als we elk kwartaal kijken. "
+        "Ons oordeel volgt die.",
+        "en": "The dotted line is a wider range. It also holds when we look every quarter. "
+        "Our verdict follows that one.",
+    },
+    "strength": {"nl": "Hoe sterk is het bewijs?", "en": "How strong is the evidence?"},
+    "strength_of": {"nl": "{} van 5", "en": "{} of 5"},
+    "strength_note": {
+        "nl": "Dit zegt hoe goed we kunnen vergelijken (schaal van Maryland). Het zegt niet hoe groot het effect is.",
+        "en": "This says how well we can compare (Maryland scale). It does not say how large the effect is.",
+    },
+    "settle": {"nl": "Wat is er nodig voor een oordeel?", "en": "What would settle it?"},
+    "why_not": {"nl": "Waarom niet?", "en": "Why not?"},
+    "people": {"nl": "Over hoeveel mensen gaat dit?", "en": "How many people is this about?"},
+    "people_note": {
+        "nl": "Aantallen zijn afgerond op {}. Minder dan {} mensen tonen we niet. Zo is niemand te herkennen.",
+        "en": "Numbers are rounded to {}. Fewer than {} people are not shown. So nobody can be recognised.",
+    },
+    "delivered": {"nl": "Aangeleverd", "en": "Delivered"},
+    "analysed": {"nl": "Geteld in het onderzoek", "en": "Counted in the study"},
+    "families": {"nl": "gezinnen", "en": "families"},
+    "persons": {"nl": "mensen", "en": "people"},
+    "lost": {"nl": "vallen af", "en": "leave out"},
+    "nobody_lost": {"nl": "Niemand valt af.", "en": "Nobody is left out."},
+    "participants": {"nl": "Deelnemers", "en": "Participants"},
+    "comparison": {"nl": "Vergelijkingsgroep", "en": "Comparison group"},
+    "everyone": {"nl": "Iedereen", "en": "Everyone"},
+    "say": {"nl": "Wat kunt u zeggen?", "en": "What can you say?"},
+    "can": {"nl": "Dit kunt u zeggen", "en": "You can say"},
+    "cannot": {"nl": "Dit kunt u niet zeggen", "en": "You cannot say"},
+    "claims": {"nl": "Uitspraken op de proef", "en": "Claims put to the test"},
+    "claims_note": {
+        "nl": "Dit is eerder in het openbaar over het programma gezegd.",
+        "en": "This has been said in public about the programme.",
+    },
+    "source": {"nl": "Bron", "en": "Source"},
+    "effects": {"nl": "Alle uitkomsten", "en": "All outcomes"},
+    "effects_note": {
+        "nl": "Elk blokje is een verhouding. Links van de lijn is er minder met het programma, rechts meer. "
+        "Raakt de streep de lijn bij 1, dan kan het verschil toeval zijn.",
+        "en": "Each square is a ratio. Left of the line there is less with the programme, right of it more. "
+        "Where the bar touches the line at 1, the difference may be chance.",
+    },
+    "methods": {"nl": "Dezelfde vraag, anders berekend", "en": "The same question, computed differently"},
+    "methods_note": {
+        "nl": "Verandert het antwoord met een andere methode? Dan is het minder zeker.",
+        "en": "Does the answer change with another method? Then it is less certain.",
+    },
+    "subgroups": {"nl": "Deelgroepen", "en": "Subgroups"},
+    "subgroups_note": {
+        "nl": "Dit is verkennend: verschillen tussen deelgroepen zijn snel toeval.",
+        "en": "This explores: differences between subgroups are soon chance.",
+    },
+    "less": {"nl": "minder", "en": "less"},
+    "more": {"nl": "meer", "en": "more"},
+    "table_behind": {"nl": "De cijfers bij deze figuur", "en": "The figures behind this picture"},
+    "curves": {"nl": "Het verloop in de tijd", "en": "The course over time"},
+    "curve_title": {"nl": "{}: aandeel dat dit minstens één keer had", "en": "{}: share who had it at least once"},
+    "curve_note": {
+        "nl": "Elke stap staat voor minstens {} mensen; daartussen is de lijn doorgetrokken.",
+        "en": "Each step stands for at least {} people; in between, the line is drawn through.",
+    },
+    "y_percent": {"nl": "procent", "en": "percent"},
+    "x_months": {"nl": "maanden na de start", "en": "months after the start"},
+    "x_days": {"nl": "dag", "en": "day"},
+    "at_risk": {"nl": "nog zonder, en gevolgd", "en": "still without, and followed"},
+    "share": {"nl": "aandeel", "en": "share"},
+    "arm": {"nl": "groep", "en": "group"},
+    "trust": {"nl": "Kunnen we dit vertrouwen?", "en": "Can we trust it?"},
+    "trust_note": {
+        "nl": "We toetsen elk kwartaal of de vergelijking eerlijk is. Een toets die niet in orde is, verbergt het cijfer.",
+        "en": "Every quarter we check that the comparison is fair. A check that fails hides the figure.",
+    },
+    "figure": {"nl": "gevonden", "en": "found"},
+    "threshold": {"nl": "eis", "en": "asked"},
+    "balance": {"nl": "Lijken de groepen op elkaar?", "en": "Are the groups alike?"},
+    "balance_note": {
+        "nl": "Binnen de grijze band (0,1) zijn de groepen vrijwel gelijk op dat kenmerk.",
+        "en": "Inside the grey band (0.1) the groups are nearly equal on that characteristic.",
+    },
+    "balance_x": {"nl": "verschil, in standaarddeviaties", "en": "difference, in standard deviations"},
+    "before_weighting": {"nl": "vóór weging", "en": "before weighting"},
+    "after_weighting": {"nl": "na weging", "en": "after weighting"},
+    "e_value": {
+        "nl": "Kan iets anders dit verklaren? Alleen iets dat {0} keer zo vaak voorkomt bij deelnemers én de uitkomst "
+        "{0} keer zo groot maakt (de E-waarde). Voor de grens van de marge is dat {1}.",
+        "en": "Could something else explain this? Only something that goes with both taking part and the outcome by a "
+        "ratio of {0} each (the E-value). For the limit of the range it is {1}.",
+    },
+    "no_effect": {"nl": "Wat was er ook zonder effect gebeurd?", "en": "What would have happened anyway?"},
+    "no_effect_note": {
+        "nl": "Gezinnen of personen komen vaak in een programma als het het slechtst gaat. Daarna daalt het meestal vanzelf. "
+        "Daarom tellen we ook bij een groep zonder programma, die op dezelfde manier is gekozen.",
+        "en": "Families or persons often enter a programme when things are worst. After that it mostly falls by itself. "
+        "So we also count in a group without the programme, chosen in the same way.",
+    },
+    "ratio": {"nl": "verhouding", "en": "ratio"},
+    "raw_change": {"nl": "verandering na de start", "en": "change after the start"},
+    "what_remains": {
+        "nl": "Wat overblijft: {} keer zo veel als verwacht ({}). Bij 1 is er geen effect.",
+        "en": "What remains: {} times as much as expected ({}). At 1 there is no effect.",
+    },
+    "quality": {"nl": "Hoe goed zijn de gegevens?", "en": "How good are the data?"},
+    "quality_all": {
+        "nl": "Alle {} controles zijn in orde.",
+        "en": "All {} checks passed.",
+    },
+    "quality_some": {
+        "nl": "{} van de {} controles zijn in orde. Hieronder staat wat er is opgevallen.",
+        "en": "{} of {} checks passed. Below is what stood out.",
+    },
+    "all_checks": {"nl": "Alle controles", "en": "All checks"},
+    "check": {"nl": "controle", "en": "check"},
+    "result": {"nl": "uitkomst", "en": "result"},
+    "advice": {"nl": "wat te doen", "en": "what to do"},
+    "okay": {"nl": "in orde", "en": "passed"},
+    "not_okay": {"nl": "let op", "en": "take care"},
+    "research": {"nl": "Voor onderzoekers", "en": "For researchers"},
+    "method": {"nl": "Opzet", "en": "Design"},
+    "estimand": {"nl": "Schatting voor (estimand)", "en": "Estimand"},
+    "estimator": {"nl": "Schatter en fout", "en": "Estimator and error"},
+    "covariates": {"nl": "Gecorrigeerd voor", "en": "Adjusted for"},
+    "weighting": {"nl": "Weging", "en": "Weighting"},
+    "looks": {"nl": "Kwartaalmetingen", "en": "Quarterly looks"},
+    "window": {"nl": "Gevolgd gedurende", "en": "Followed for"},
+    "waiting": {"nl": "Wachttijd voor beslissingen", "en": "Waiting time for decisions"},
+    "months": {"nl": "{} maanden", "en": "{} months"},
+    "plan_hash": {"nl": "Plan (sha256)", "en": "Plan (sha256)"},
+    "plan_first": {"nl": "Plan voor het eerst op uitkomsten gebruikt", "en": "Plan first used on outcomes"},
+    "plan_changed": {"nl": "Plan daarna gewijzigd", "en": "Plan changed since"},
+    "data_hash": {"nl": "Levering (sha256)", "en": "Delivery (sha256)"},
+    "code_hash": {"nl": "Code (sha256)", "en": "Code (sha256)"},
+    "lock_hash": {"nl": "Vastgelegde versies (sha256)", "en": "Lock file (sha256)"},
+    "versions": {"nl": "Versies", "en": "Versions"},
+    "rules": {"nl": "Regels tegen herkenning", "en": "Disclosure rules"},
+    "rules_text": {
+        "nl": "minstens {} personen en {} gezinnen per cel; afgerond op {}; {} rijen met iets verborgen",
+        "en": "at least {} persons and {} families a cell; rounded to {}; {} rows with something masked",
+    },
+    "rules_reason": {"nl": "Reden voor ruimere regels", "en": "Reason for looser rules"},
+    "all_rows": {"nl": "Alle schattingen", "en": "All estimates"},
+    "files": {
+        "nl": "Naast dit rapport staan effects.csv, effects.parquet, effects.xlsx, passport.json en de map tables.",
+        "en": "Beside this report stand effects.csv, effects.parquet, effects.xlsx, passport.json and the folder tables.",
+    },
+    "outcome": {"nl": "uitkomst", "en": "outcome"},
+    "measure": {"nl": "maat", "en": "measure"},
+    "analysis": {"nl": "analyse", "en": "analysis"},
+    "estimate": {"nl": "schatting", "en": "estimate"},
+    "interval": {"nl": "95 %-interval", "en": "95 % interval"},
+    "interval_looks": {"nl": "over alle kwartalen", "en": "over all quarters"},
+    "difference_per_100": {"nl": "verschil per 100", "en": "difference per 100"},
+    "n": {"nl": "aantal", "en": "number"},
+    "p_value": {"nl": "p", "en": "p"},
+    "shown_or_not": {"nl": "getoond?", "en": "shown?"},
+    "shown": {"nl": "ja", "en": "yes"},
+    "hidden": {"nl": "verborgen", "en": "hidden"},
+    "suppressed": {"nl": "verborgen (privacy)", "en": "masked (privacy)"},
+    "not_estimable": {"nl": "niet te berekenen", "en": "not estimable"},
+    "term": {"nl": "kenmerk", "en": "characteristic"},
+    "made_by": {
+        "nl": "Gemaakt met Effectmeter. Alle cijfers zijn gecontroleerd op herkenbaarheid.",
+        "en": "Made with Effectmeter. Every figure has passed disclosure control.",
+    },
+    "portfolio": {"nl": "Alle programma's", "en": "All programmes"},
+    "portfolio_note": {
+        "nl": "Per programma de nieuwste uitgave. De volgorde is alfabetisch: dit is geen ranglijst.",
+        "en": "The newest edition per programme, in alphabetical order: this is no ranking.",
+    },
+    "read_report": {"nl": "Lees het rapport", "en": "Read the report"},
+    "other_language": {"nl": "English", "en": "Nederlands"},
+    "reach": {"nl": "bereik", "en": "reach"},
+    "primary_figure": {"nl": "hoofdcijfer", "en": "primary figure"},
+    "page": {"nl": "pagina", "en": "page"},
+    "picture_note": {
+        "nl": "Elk poppetje is één van de honderd. Lichte en gestippelde poppetjes vallen binnen de marge.",
+        "en": "Each figure is one of a hundred. Pale and dotted figures lie within the range.",
+    },
+    "picture_rate": {
+        "nl": "Aantal per jaar op elke {}: met en zonder het programma",
+        "en": "Number a year for every {}: with and without the programme",
+    },
+    "picture_rate_note": {
+        "nl": "De dunne streep is de marge.",
+        "en": "The thin line is the range.",
+    },
+    "picture_ratio": {"nl": "Met het programma tegenover zonder", "en": "With the programme against without"},
+    "picture_verdict": {
+        "nl": "Twee velden van honderd poppetjes: met en zonder het programma",
+        "en": "Two fields of a hundred figures: with and without the programme",
+    },
+}
+
+STRENGTH: Mapping[int, Mapping[Language, str]] = {
+    1: {"nl": "zeer zwak", "en": "very weak"},
+    2: {"nl": "zwak: er is geen vergelijkingsgroep", "en": "weak: there is no comparison group"},
+    3: {"nl": "redelijk: niet alle toetsen zijn in orde", "en": "fair: not every check passed"},
+    4: {"nl": "goed: een eerlijke vergelijkingsgroep", "en": "good: a fair comparison group"},
+    5: {"nl": "zeer sterk: het toeval bepaalde wie meedeed", "en": "very strong: chance decided who took part"},
+}
+"""The Maryland scale in words."""
+
+
+def text(key: str, language: Language, *values: object) -> str:
+    """Return a fixed text, with its blanks filled in order."""
+    found = TEXTS[key][language]
+    return found.format(*values) if values else found
