@@ -353,9 +353,9 @@ def _absences_rules() -> Iterator[Rule]:
         ABSENCES,
         Statement("expectations/absences_do_not_overlap", tuple((ABSENCES, column) for column in columns)),
         Words(
-            en="Nobody is absent twice on the same day.",
-            nl="Niemand is op dezelfde dag twee keer afwezig.",
-            do_en="Ask the supplier to join spells that touch or overlap; a day away from home counts once.",
+            en="Nobody starts an absence before an earlier one ended.",
+            nl="Niemand begint een afwezigheid voordat een eerdere voorbij is.",
+            do_en="Ask the supplier to join spells that overlap; a day away counts once.",
             do_nl="Vraag de leverancier om overlappende perioden samen te voegen; een dag afwezig telt een keer.",
         ),
     )

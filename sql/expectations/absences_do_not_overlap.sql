@@ -1,6 +1,7 @@
--- Grain: one row: absences that start on or before the last day of an earlier one of the same person, out of all.
--- Inputs: landing.absences. Assumes: both ends belong to the spell; an open end lasts for ever. A spell that ends before
--- it starts covers no day and is another check's business.
+-- Grain: one row: absences that start before the last day of an earlier one of the same person, out of all.
+-- Inputs: landing.absences. Assumes: an open end lasts for ever. A transfer leaves one day that ends one spell and begins
+-- the next: that is no overlap, and time at risk counts the day once. A spell that ends before it starts covers no day
+-- and is another check's business.
 with spells as (
     select person_id, start_date, coalesce(end_date, 'infinity'::date) as last_day
     from landing.absences
@@ -17,5 +18,5 @@ with_earlier as (
         ) as earlier_last_day
     from spells
 )
-select count(*) filter (where start_date <= earlier_last_day)::bigint as violations, count(*)::bigint as checked
+select count(*) filter (where start_date < earlier_last_day)::bigint as violations, count(*)::bigint as checked
 from with_earlier
