@@ -136,7 +136,13 @@ def test_frames_have_the_agreed_columns_and_types(connection: duckdb.DuckDBPyCon
     assert data.placebo is not None
     for frames in (data, data.placebo):
         assert dict(list(frames.persons.schema.items())[: len(PERSONS_COLUMNS)]) == PERSONS_COLUMNS
-        assert frames.persons.columns[len(PERSONS_COLUMNS) :] == ["sex", "score", "prior_contact_12m", "block_id", "wellbeing"]
+        assert frames.persons.columns[len(PERSONS_COLUMNS) :] == [
+            "sex",
+            "score",
+            "prior_contact_12m",
+            "block_id",
+            "wellbeing",
+        ]
         assert frames.persons.row(0)[2:6] == ("s", "b", "q", "f")
         assert dict(frames.outcomes.schema) == OUTCOMES_COLUMNS
     # a delivered value is a column of persons, never a row of outcomes
