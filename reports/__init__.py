@@ -1,1 +1,82 @@
-"""View models, charts, sentences, pages: built from cleared releases only. Cannot open a vault."""
+"""View models, charts, sentences, pages: built from cleared releases only. Cannot open a vault.
+
+What is public: writing a release's folder, and the page over all releases. Altair, vl-convert, Typst and Jinja are
+imported when something is written, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from effectmeter.plan import Plan
+    from effectmeter.release import Cleared
+
+__all__ = ["RELEASE_FILES", "forest_svg", "write_portfolio", "write_release"]
+
+RELEASE_FILES = (
+    "report.nl.html",
+    "report.en.html",
+    "report.nl.pdf",
+    "report.en.pdf",
+    "effects.csv",
+    "effects.parquet",
+    "effects.xlsx",
+    "passport.json",
+)
+"""What a release folder holds beside ``tables/*.csv``; nothing else."""
+
+
+def write_release(folder: Path, cleared: Cleared, passport: Mapping[str, Any], plan: Plan) -> tuple[Path, ...]:
+    """Write a whole release into a folder that exists and is empty, and return its files.
+
+    Parameters
+    ----------
+    folder
+        A staging folder: it is moved into place by who calls.
+    cleared
+        What the release gate let through.
+    passport
+        See `effectmeter.passport.build_passport`.
+    plan
+        For titles and the method section; texts in it are escaped wherever they are set.
+    """
+    from effectmeter.sentences import LANGUAGES
+    from reports import files
+    from reports.build import build_report
+    from reports.page import render_page
+    from reports.pdf import render_pdf
+
+    synthetic = cleared.is_synthetic
+    effects = files.marked(cleared.tables["effects"], is_synthetic=synthetic)
+    files.write_csv(effects, folder / "effects.csv")
+    files.write_parquet(effects, folder / "effects.parquet")
+    tables = {name: files.marked(table, is_synthetic=synthetic) for name, table in cleared.tables.items()}
+    files.write_excel(tables, folder / "effects.xlsx", title=f"{plan.programme} {cleared.quarter}")
+    (folder / "tables").mkdir()
+    for name, table in tables.items():
+        files.write_csv(table, folder / "tables" / f"{name}.csv")
+    files.write_json(passport, folder / "passport.json")
+    for language in LANGUAGES:
+        view = build_report(cleared, plan, passport, language)
+        (folder / f"report.{language}.html").write_text(render_page(view), encoding="utf-8")
+        (folder / f"report.{language}.pdf").write_bytes(render_pdf(view))
+    return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def write_portfolio(root: Path) -> tuple[Path, ...]:
+    """Write the page over all programmes, per language, into the folder of all releases."""
+    from reports.portfolio import write_portfolio as write
+
+    return write(root)
+
+
+def forest_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
+    """Return the forest plot of all outcomes as SVG in ink on paper with its description; None without one."""
+    from reports import svg
+    from reports.figures import outcomes_figure
+
+    figure = outcomes_figure(cleared, plan, "en")
+    return None if figure is None else (svg.on_paper(figure.wide, "sans-serif"), figure.description)

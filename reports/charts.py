@@ -149,15 +149,15 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
         layers += [
             base.mark_text(
                 align="left", baseline="bottom", dy=dy, fontSize=12.5, fontWeight=weight, lineBreak="\n"
-            ).encode(x=alt.value(0), text=f"{field}:N")
+            ).encode(x=alt.XValue(0), text=f"{field}:N")
             for field, dy, weight in _NARROW_TEXTS
         ]
     else:
         layers += [
             base.mark_text(align="left", fontSize=13, lineBreak="\n", lineHeight=14).encode(
-                x=alt.value(0), text="label:N"
+                x=alt.XValue(0), text="label:N"
             ),
-            base.mark_text(align="right", fontSize=13).encode(x=alt.value(width), text="text:N"),
+            base.mark_text(align="right", fontSize=13).encode(x=alt.XValue(width), text="text:N"),
         ]
     layers += _directions(less, more, math.log(1 / low) / math.log(high / low), left, right)
     return _styled(alt.layer(*layers).properties(width=width, height=step * len(rows) + 26))
@@ -171,10 +171,10 @@ def _directions(less: str, more: str, share: float, left: float, right: float) -
     top = alt.Chart(_data([{}]))
     return [
         top.mark_text(align="right", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
-            x=alt.value(middle - 8), y=alt.value(0), text=alt.value(f"← {less}")
+            x=alt.XValue(middle - 8), y=alt.YValue(0), text=alt.TextValue(f"← {less}")
         ),
         top.mark_text(align="left", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
-            x=alt.value(middle + 8), y=alt.value(0), text=alt.value(f"{more} →")
+            x=alt.XValue(middle + 8), y=alt.YValue(0), text=alt.TextValue(f"{more} →")
         ),
     ]
 
@@ -241,7 +241,7 @@ def _legend(line: CurveLine, index: int) -> Any:
         .mark_text(
             align="left", fontSize=12.5, fontWeight="bold", color=TOKENS["programme" if line.is_programme else "other"]
         )
-        .encode(x=alt.value(12), y=alt.value(14 + 18 * index), text=alt.value(f"{mark} {line.name}"))
+        .encode(x=alt.XValue(12), y=alt.YValue(14 + 18 * index), text=alt.TextValue(f"{mark} {line.name}"))
     )
 
 
@@ -262,7 +262,7 @@ def _at_risk(lines: Sequence[CurveLine], ticks: Sequence[int], end: int, width: 
         color=alt.Color("colour:N", scale=None),
     )  # fmt: skip
     heading = alt.Chart(_data([{}])).mark_text(align="left", fontSize=11, color=TOKENS["muted"], dy=-4).encode(
-        x=alt.value(0), y=alt.value(0), text=alt.value(title)
+        x=alt.XValue(0), y=alt.YValue(0), text=alt.TextValue(title)
     )  # fmt: skip
     return alt.layer(numbers, heading).properties(width=width, height=18 * len(lines) + 8)
 
@@ -305,26 +305,40 @@ def balance(
         base.mark_point(size=70, shape="diamond", filled=True, color=TOKENS["programme"], opacity=1).encode(
             x=at("after")
         ),
-        text.encode(x=alt.value(0), text="label:N"),
+        text.encode(x=alt.XValue(0), text="label:N"),
         top.mark_text(align="right", fontSize=11, color=TOKENS["other"], baseline="top").encode(
-            x=alt.value(middle - 12), y=alt.value(0), text=alt.value(f"○ {before}")
+            x=alt.XValue(middle - 12), y=alt.YValue(0), text=alt.TextValue(f"○ {before}")
         ),
         top.mark_text(align="left", fontSize=11, color=TOKENS["programme"], baseline="top").encode(
-            x=alt.value(middle + 12), y=alt.value(0), text=alt.value(f"◆ {after}")
+            x=alt.XValue(middle + 12), y=alt.YValue(0), text=alt.TextValue(f"◆ {after}")
         ),
     ]
     return _styled(alt.layer(*layers).properties(width=width, height=step * len(rows) + 30))
 
 
 def _styled(chart: Any) -> Any:
-    """Return the chart in the house style."""
-    return (
-        chart.configure(font=FONT, background="transparent", padding={"left": 4, "right": 8, "top": 4, "bottom": 4})
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=TOKENS["muted"], titleColor=TOKENS["muted"], titleFontWeight="normal", titleFontSize=12,
-            labelFontSize=11, gridColor=TOKENS["line"], gridOpacity=0.7, domainColor=TOKENS["muted"],
+    """Return the chart in the house style.
+
+    The configuration is set in place: each of Altair's `configure_...` methods would copy the whole chart.
+    """
+    import altair as alt
+
+    chart.config = alt.Config(
+        font=FONT,
+        background="transparent",
+        padding={"left": 4, "right": 8, "top": 4, "bottom": 4},
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=TOKENS["muted"],
+            titleColor=TOKENS["muted"],
+            titleFontWeight="normal",
+            titleFontSize=12,
+            labelFontSize=11,
+            gridColor=TOKENS["line"],
+            gridOpacity=0.7,
+            domainColor=TOKENS["muted"],
             tickColor=TOKENS["muted"],
-        )
-        .configure_text(color=TOKENS["ink"])
-    )  # fmt: skip
+        ),
+        text=alt.MarkConfig(color=TOKENS["ink"]),
+    )
+    return chart

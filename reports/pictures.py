@@ -93,8 +93,8 @@ def rate_bars(
         parts.append(
             f'<text x="{left}" y="{y + 14}" font-family="{FONT}" font-size="14" fill="{TOKENS["muted"]}">'
             f"{html.escape(heading)}</text>"
-            f'<text x="{left - 12}" y="{y + 46}" text-anchor="end" font-family="{FONT}" font-size="26" font-weight="700" '
-            f'fill="{colour}">{count}</text>'
+            f'<text x="{left - 12}" y="{y + 46}" text-anchor="end" font-family="{FONT}" font-size="26" '
+            f'font-weight="700" fill="{colour}">{count}</text>'
             f'<rect x="{left}" y="{y + 22}" width="{room * count / longest:.1f}" height="30" rx="2" fill="{colour}"/>'
         )
         if low is not None and high is not None:

@@ -104,7 +104,8 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "arm": {"nl": "groep", "en": "group"},
     "trust": {"nl": "Kunnen we dit vertrouwen?", "en": "Can we trust it?"},
     "trust_note": {
-        "nl": "We toetsen elk kwartaal of de vergelijking eerlijk is. Een toets die niet in orde is, verbergt het cijfer.",
+        "nl": "We toetsen elk kwartaal of de vergelijking eerlijk is. "
+        "Een toets die niet in orde is, verbergt het cijfer.",
         "en": "Every quarter we check that the comparison is fair. A check that fails hides the figure.",
     },
     "figure": {"nl": "gevonden", "en": "found"},
@@ -125,10 +126,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     },
     "no_effect": {"nl": "Wat was er ook zonder effect gebeurd?", "en": "What would have happened anyway?"},
     "no_effect_note": {
-        "nl": "Gezinnen of personen komen vaak in een programma als het het slechtst gaat. Daarna daalt het meestal vanzelf. "
-        "Daarom tellen we ook bij een groep zonder programma, die op dezelfde manier is gekozen.",
-        "en": "Families or persons often enter a programme when things are worst. After that it mostly falls by itself. "
-        "So we also count in a group without the programme, chosen in the same way.",
+        "nl": "Gezinnen of personen komen vaak in een programma als het het slechtst gaat. "
+        "Daarna daalt het meestal vanzelf. Daarom tellen we ook bij een groep zonder programma, die op dezelfde manier is gekozen.",
+        "en": "Families or persons often enter a programme when things are worst. "
+        "After that it mostly falls by itself. So we also count in a group without the programme, chosen in the same way.",
     },
     "ratio": {"nl": "verhouding", "en": "ratio"},
     "raw_change": {"nl": "verandering na de start", "en": "change after the start"},

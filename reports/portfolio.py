@@ -1,0 +1,102 @@
+"""All programmes side by side, from the passports of their newest releases and nothing else. No ranking.
+
+Here: finding passports, one row per programme, the page. Not here: any figure that a release does not carry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from effectmeter.quarters import Quarter
+from effectmeter.sentences import LANGUAGES, Language
+from effectmeter.sentences.numbers import count
+from effectmeter.sentences.wording import RULINGS
+from reports.figures import figures_of
+from reports.page import environment
+from reports.texts import STRENGTH, TEXTS, text
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeView:
+    """One programme's newest release."""
+
+    title: str
+    quarter: str
+    edition: str
+    marks: tuple[tuple[str, str], ...]
+    headline: str
+    tone: str
+    figure: str
+    reach: str
+    strength: int
+    strength_words: str
+    claims: tuple[tuple[str, str, str], ...]
+    is_stale: bool
+    link: str
+
+
+def newest_releases(root: Path) -> list[Path]:
+    """Return each programme's newest edition of its newest quarter, by programme name."""
+    found = []
+    for programme in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        editions = sorted(
+            path.parent for path in programme.glob("*/*/passport.json") if not path.parent.name.startswith(".")
+        )
+        if editions:
+            found.append(editions[-1])
+    return found
+
+
+def portfolio_rows(root: Path, language: Language) -> list[ProgrammeView]:
+    """Return the programmes with a release, in alphabetical order of title."""
+    releases = [
+        (folder, json.loads((folder / "passport.json").read_text(encoding="utf-8"))) for folder in newest_releases(root)
+    ]
+    newest = max((Quarter.parse(passport["quarter"]) for _, passport in releases), default=None)
+    rows = [_row(root, folder, passport, newest, language) for folder, passport in releases]
+    return sorted(rows, key=lambda row: row.title.lower())
+
+
+def _row(
+    root: Path, folder: Path, passport: Mapping[str, Any], newest: Quarter | None, language: Language
+) -> ProgrammeView:
+    verdict, primary = passport["verdict"], passport["figures"]["primary"] or {}
+    numbers: Sequence[Mapping[str, Any]] = passport["figures"]["numbers"]
+    limits = (primary.get("estimate"), primary.get("conf_low"), primary.get("conf_high"))
+    minimum = passport["disclosure"]["minimum_persons"]
+    return ProgrammeView(
+        title=passport["title"][language],
+        quarter=passport["quarter"],
+        edition=passport["edition"],
+        marks=tuple((mark.lower(), mark) for mark in passport["marks"]),
+        headline=passport["headline"][language],
+        tone="good" if verdict["works"] else "harm" if verdict["direction"] == "more" else "open",
+        figure=figures_of(*limits, language),
+        reach=count(numbers[0]["persons"], language, minimum) if numbers else "–",
+        strength=verdict["maryland"],
+        strength_words=STRENGTH[verdict["maryland"]][language],
+        claims=tuple(
+            (claim["words"], claim["ruling"], RULINGS[claim["ruling"]][language]) for claim in passport["claims"]
+        ),
+        is_stale=newest is not None and Quarter.parse(passport["quarter"]) < newest,
+        link=f"{folder.relative_to(root).as_posix()}/report.{language}.html",
+    )
+
+
+def write_portfolio(root: Path) -> tuple[Path, ...]:
+    """Write ``index.nl.html`` and ``index.en.html`` into the folder of all releases, and return them."""
+    pages = []
+    for language in LANGUAGES:
+        rows = portfolio_rows(root, language)
+        words = {key: found[language] for key, found in TEXTS.items()}
+        html = environment().get_template("portfolio.html.j2").render(
+            rows=rows, t=words, language=language, other="en" if language == "nl" else "nl", title=text("portfolio", language)
+        )  # fmt: skip
+        page = root / f"index.{language}.html"
+        page.write_text(html + "\n", encoding="utf-8")
+        pages.append(page)
+    return tuple(pages)
