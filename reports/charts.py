@@ -28,7 +28,7 @@ TOKENS: Mapping[str, str] = {
 
 FONT = "Effectmeter"
 WIDE, NARROW = 620, 272
-_NARROW_TEXTS: tuple[tuple[str, int, Literal["bold", "normal"]], ...] = (("label", -25, "bold"), ("text", -9, "normal"))
+_NARROW_TEXTS: tuple[tuple[str, int, Literal["bold", "normal"]], ...] = (("label", -39, "bold"), ("text", -9, "normal"))
 _TICKS = (0.05, 0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
 
 
@@ -80,6 +80,24 @@ def _data(values: list[dict[str, Any]]) -> Any:
     return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 
+def _x(pixels: float) -> Any:
+    import altair as alt
+
+    return alt.XValue(pixels)  # type: ignore[no-untyped-call]
+
+
+def _y(pixels: float) -> Any:
+    import altair as alt
+
+    return alt.YValue(pixels)  # type: ignore[no-untyped-call]
+
+
+def _words(words: str) -> Any:
+    import altair as alt
+
+    return alt.TextValue(words)
+
+
 def log_domain(rows: Sequence[Interval]) -> tuple[float, float]:
     """Return a domain around 1 that holds the intervals, no wider than twenty-fold.
 
@@ -106,7 +124,7 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
     """
     import altair as alt
 
-    width, step = (NARROW, 72) if is_narrow else (WIDE, 34)
+    width, step = (NARROW, 78) if is_narrow else (WIDE, 34)
     low, high = log_domain(rows)
     left = 0 if is_narrow else 220
     right = width if is_narrow else width - 130
@@ -114,7 +132,7 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
     values = [
         {
             "y": index,
-            "label": "\n".join(textwrap.wrap(row.label, 38 if is_narrow else 32)),
+            "label": _two_lines(row.label, 38 if is_narrow else 32, is_padded=is_narrow),
             "text": row.text,
             "estimate": row.estimate,
             "low": row.low if row.low is not None else low,
@@ -149,18 +167,22 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
         layers += [
             base.mark_text(
                 align="left", baseline="bottom", dy=dy, fontSize=12.5, fontWeight=weight, lineBreak="\n"
-            ).encode(x=alt.XValue(0), text=f"{field}:N")
+            ).encode(x=_x(0), text=f"{field}:N")
             for field, dy, weight in _NARROW_TEXTS
         ]
     else:
         layers += [
-            base.mark_text(align="left", fontSize=13, lineBreak="\n", lineHeight=14).encode(
-                x=alt.XValue(0), text="label:N"
-            ),
-            base.mark_text(align="right", fontSize=13).encode(x=alt.XValue(width), text="text:N"),
+            base.mark_text(align="left", fontSize=13, lineBreak="\n", lineHeight=14).encode(x=_x(0), text="label:N"),
+            base.mark_text(align="right", fontSize=13).encode(x=_x(width), text="text:N"),
         ]
     layers += _directions(less, more, math.log(1 / low) / math.log(high / low), left, right)
     return _styled(alt.layer(*layers).properties(width=width, height=step * len(rows) + 26))
+
+
+def _two_lines(label: str, width: int, *, is_padded: bool) -> str:
+    """Return a label on at most two lines; padded, on exactly two, so that its last line has a fixed place."""
+    lines = textwrap.wrap(label, width, max_lines=2, placeholder=" …")
+    return "\n".join([*([""] if is_padded and len(lines) == 1 else []), *lines])
 
 
 def _directions(less: str, more: str, share: float, left: float, right: float) -> list[Any]:
@@ -171,10 +193,10 @@ def _directions(less: str, more: str, share: float, left: float, right: float) -
     top = alt.Chart(_data([{}]))
     return [
         top.mark_text(align="right", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
-            x=alt.XValue(middle - 8), y=alt.YValue(0), text=alt.TextValue(f"← {less}")
+            x=_x(middle - 8), y=_y(0), text=_words(f"← {less}")
         ),
         top.mark_text(align="left", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
-            x=alt.XValue(middle + 8), y=alt.YValue(0), text=alt.TextValue(f"{more} →")
+            x=_x(middle + 8), y=_y(0), text=_words(f"{more} →")
         ),
     ]
 
@@ -241,7 +263,7 @@ def _legend(line: CurveLine, index: int) -> Any:
         .mark_text(
             align="left", fontSize=12.5, fontWeight="bold", color=TOKENS["programme" if line.is_programme else "other"]
         )
-        .encode(x=alt.XValue(12), y=alt.YValue(14 + 18 * index), text=alt.TextValue(f"{mark} {line.name}"))
+        .encode(x=_x(12), y=_y(14 + 18 * index), text=_words(f"{mark} {line.name}"))
     )
 
 
@@ -262,7 +284,7 @@ def _at_risk(lines: Sequence[CurveLine], ticks: Sequence[int], end: int, width: 
         color=alt.Color("colour:N", scale=None),
     )  # fmt: skip
     heading = alt.Chart(_data([{}])).mark_text(align="left", fontSize=11, color=TOKENS["muted"], dy=-4).encode(
-        x=alt.XValue(0), y=alt.YValue(0), text=alt.TextValue(title)
+        x=_x(0), y=_y(0), text=_words(title)
     )  # fmt: skip
     return alt.layer(numbers, heading).properties(width=width, height=18 * len(lines) + 8)
 
@@ -305,12 +327,12 @@ def balance(
         base.mark_point(size=70, shape="diamond", filled=True, color=TOKENS["programme"], opacity=1).encode(
             x=at("after")
         ),
-        text.encode(x=alt.XValue(0), text="label:N"),
+        text.encode(x=_x(0), text="label:N"),
         top.mark_text(align="right", fontSize=11, color=TOKENS["other"], baseline="top").encode(
-            x=alt.XValue(middle - 12), y=alt.YValue(0), text=alt.TextValue(f"○ {before}")
+            x=_x(middle - 12), y=_y(0), text=_words(f"○ {before}")
         ),
         top.mark_text(align="left", fontSize=11, color=TOKENS["programme"], baseline="top").encode(
-            x=alt.XValue(middle + 12), y=alt.YValue(0), text=alt.TextValue(f"◆ {after}")
+            x=_x(middle + 12), y=_y(0), text=_words(f"◆ {after}")
         ),
     ]
     return _styled(alt.layer(*layers).properties(width=width, height=step * len(rows) + 30))

@@ -91,7 +91,7 @@ def rate_bars(
     for index, (heading, count, token, low, high) in enumerate(bars):
         y, colour = index * 70, TOKENS[token]
         parts.append(
-            f'<text x="{left}" y="{y + 14}" font-family="{FONT}" font-size="14" fill="{TOKENS["muted"]}">'
+            f'<text x="2" y="{y + 14}" font-family="{FONT}" font-size="14" fill="{TOKENS["muted"]}">'
             f"{html.escape(heading)}</text>"
             f'<text x="{left - 12}" y="{y + 46}" text-anchor="end" font-family="{FONT}" font-size="26" '
             f'font-weight="700" fill="{colour}">{count}</text>'

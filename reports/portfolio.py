@@ -94,7 +94,8 @@ def write_portfolio(root: Path) -> tuple[Path, ...]:
         rows = portfolio_rows(root, language)
         words = {key: found[language] for key, found in TEXTS.items()}
         html = environment().get_template("portfolio.html.j2").render(
-            rows=rows, t=words, language=language, other="en" if language == "nl" else "nl", title=text("portfolio", language)
+            rows=rows, t=words, language=language, other="en" if language == "nl" else "nl",
+            title=text("portfolio", language),
         )  # fmt: skip
         page = root / f"index.{language}.html"
         page.write_text(html + "\n", encoding="utf-8")

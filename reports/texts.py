@@ -127,9 +127,11 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "no_effect": {"nl": "Wat was er ook zonder effect gebeurd?", "en": "What would have happened anyway?"},
     "no_effect_note": {
         "nl": "Gezinnen of personen komen vaak in een programma als het het slechtst gaat. "
-        "Daarna daalt het meestal vanzelf. Daarom tellen we ook bij een groep zonder programma, die op dezelfde manier is gekozen.",
+        "Daarna daalt het meestal vanzelf. Daarom tellen we ook bij een groep zonder programma. "
+        "Die groep is op dezelfde manier gekozen.",
         "en": "Families or persons often enter a programme when things are worst. "
-        "After that it mostly falls by itself. So we also count in a group without the programme, chosen in the same way.",
+        "After that it mostly falls by itself. So we also count in a group without the programme, "
+        "chosen in the same way.",
     },
     "ratio": {"nl": "verhouding", "en": "ratio"},
     "raw_change": {"nl": "verandering na de start", "en": "change after the start"},
@@ -177,8 +179,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "rules_reason": {"nl": "Reden voor ruimere regels", "en": "Reason for looser rules"},
     "all_rows": {"nl": "Alle schattingen", "en": "All estimates"},
     "files": {
-        "nl": "Naast dit rapport staan effects.csv, effects.parquet, effects.xlsx, passport.json en de map tables.",
-        "en": "Beside this report stand effects.csv, effects.parquet, effects.xlsx, passport.json and the folder tables.",
+        "nl": "Naast dit rapport staan effects.csv, effects.parquet, effects.xlsx en passport.json. "
+        "De map tables bevat de tabellen.",
+        "en": "Beside this report stand effects.csv, effects.parquet, effects.xlsx and passport.json. "
+        "The folder tables holds the tables.",
     },
     "outcome": {"nl": "uitkomst", "en": "outcome"},
     "measure": {"nl": "maat", "en": "measure"},
