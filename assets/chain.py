@@ -4,16 +4,17 @@ The factory builds the same eight assets and two batteries of checks for every p
 history are seen per programme. What a step *does* lives in `vault`, `effectmeter`, `expectations` and `reports`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
 
 from assets import steps
-from assets.installation import QUARTERS, Installation, safely
+from assets.installation import QUARTERS, Installation, refusing, safely
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from expectations import CheckSpec, analysis_check_specs, landing_check_specs
+from expectations import CheckOutcome, CheckSpec, analysis_check_specs, landing_check_specs
 
 REPORT_DEADLINE = dg.FreshnessPolicy.cron(
     deadline_cron="0 9 1 2,5,8,11 *", lower_bound_delta=timedelta(days=30), timezone="Europe/Amsterdam"
@@ -92,8 +93,6 @@ def _asset(plan: Plan, name: str, key: dg.AssetKey, upstream: list[dg.AssetKey])
 
 
 def _checks(plan: Plan, name: str, key: dg.AssetKey, specs: tuple[CheckSpec, ...]) -> dg.AssetChecksDefinition:
-    by_name = {spec.name: spec for spec in specs}
-
     @dg.multi_asset_check(
         name=f"{group_name(plan.programme)}__{name}_expectations",
         specs=[
@@ -104,32 +103,33 @@ def _checks(plan: Plan, name: str, key: dg.AssetKey, specs: tuple[CheckSpec, ...
         ],
         can_subset=True,
     )
-    @safely(plan.programme, f"{name} expectations")
-    def check(context: dg.AssetCheckExecutionContext, installation: Installation):  # type: ignore[no-untyped-def]
+    def check(context: dg.AssetCheckExecutionContext, installation: Installation) -> Iterator[dg.AssetCheckResult]:
         quarter = Quarter.parse(context.partition_key)
         selected = {check_key.name for check_key in context.selected_asset_check_keys}
-        outcomes = steps.check(installation.home, plan, quarter, name)
-        return [
-            dg.AssetCheckResult(
-                asset_key=key,
-                check_name=outcome.spec.name,
-                passed=outcome.passed,
-                severity=dg.AssetCheckSeverity.ERROR
-                if by_name[outcome.spec.name].severity == "critical"
-                else dg.AssetCheckSeverity.WARN,
-                description=None if outcome.passed else outcome.advice_en,
-                metadata={
-                    "figure": outcome.figure,
-                    "threshold": outcome.threshold,
-                    "what_to_do": "nothing" if outcome.passed else outcome.advice_en,
-                    "wat_te_doen": "niets" if outcome.passed else outcome.advice_nl,
-                },
-            )
-            for outcome in outcomes
-            if outcome.spec.name in selected
-        ]
+        with refusing(installation.home, plan.programme, f"{name} expectations"):
+            outcomes = steps.check(installation.home, plan, quarter, name)
+        for outcome in outcomes:
+            if outcome.spec.name in selected:
+                yield _result(outcome, key)
 
     return check
+
+
+def _result(outcome: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
+    is_critical = outcome.spec.severity == "critical"
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=outcome.spec.name,
+        passed=outcome.passed,
+        severity=dg.AssetCheckSeverity.ERROR if is_critical else dg.AssetCheckSeverity.WARN,
+        description=None if outcome.passed else outcome.advice_en,
+        metadata={
+            "figure": outcome.figure,
+            "threshold": outcome.threshold,
+            "what_to_do": "nothing" if outcome.passed else outcome.advice_en,
+            "wat_te_doen": "niets" if outcome.passed else outcome.advice_nl,
+        },
+    )
 
 
 def build_faulty_plan(programme: str, fault: str) -> dg.AssetsDefinition:

@@ -81,11 +81,12 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         shutil.rmtree(staging / FOLDER)
         edition = publish(staging, passport["edition"])
         what = f"edition {edition.name} published"
-    return {
+    drawn = {name: draw(cleared, plan) for name, draw in {"effects": forest_svg}.items()}
+    pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
+    return pictures | {
         "edition": what,
         "verdict": passport["verdict_line"]["en"],
         "oordeel": passport["verdict_line"]["nl"],
-        "effects": picture(forest_svg(cleared, plan, "en"), f"Forest plot of {plan.title.en}, {quarter}"),
         "report (nl)": dg.MetadataValue.path(str(edition / "report.nl.html")),
         "report (en)": dg.MetadataValue.path(str(edition / "report.en.html")),
         "effects table": dg.MetadataValue.path(str(edition / "effects.csv")),

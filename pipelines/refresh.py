@@ -121,11 +121,12 @@ def _run(
 
     result = (
         job.get_subset(asset_selection=set(keys))
-        .with_logger_defs({"console": progress})
+        .with_logger_defs({"progress": progress})
         .execute_in_process(
             instance=instance,
             partition_key=str(quarter),
             raise_on_error=False,
+            run_config={"loggers": {"progress": {"config": {}}}},
             tags={"programme": programme, "quarter": str(quarter)},
         )
     )
