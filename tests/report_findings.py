@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from effectmeter.claims import rule_claims
 from effectmeter.diagnostics import apply_gates
+from effectmeter.passport import build_passport
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.release import ArmNumbers, Contributors, Findings, QualityCheck
+from effectmeter.release import ArmNumbers, Contributors, Findings, QualityCheck, clear
 from effectmeter.results import AttritionStep, BalanceRow, CurvePoint, EffectRow, GateResult, OverlapRow
 from effectmeter.verdicts import rule
+from reports import write_release
 
 QUARTER = Quarter.parse("2026-Q3")
 
@@ -342,9 +345,10 @@ def trial(plan: Plan | None = None) -> tuple[Plan, Findings]:
             "warned",
             "smallest detectable ratio 0.62",
             "smallest detectable ratio >= 0.67; never fails",
-            "The smallest fall that these data could have shown is to 0.62 times the rate without the programme. "
+            "The smallest fall that could be seen is to 0.62 times the rate without the programme. "
             "About 140 more participants would settle it.",
-            "De kleinste daling die te zien zou zijn, is tot 0,62 keer zo veel. Met nog ongeveer 140 deelnemers is het wel te zeggen.",
+            "De kleinste daling die te zien zou zijn, is tot 0,62 keer zo veel. "
+            "Met nog ongeveer 140 deelnemers is het wel te zeggen.",
         ),
     )
     return plan, _found(
@@ -516,7 +520,8 @@ def families(plan: Plan | None = None) -> tuple[Plan, Findings]:
             "19 and 60 clusters",
             ">= 20 in both arms; < 10 fails",
             "There are only 19 groups (such as families or sites) on one side. With 1 more this warning goes.",
-            "Aan één kant zijn er maar 19 groepen (zoals gezinnen of locaties). Met nog 1 groepen vervalt deze waarschuwing.",
+            "Aan één kant zijn er maar 19 groepen (zoals gezinnen of locaties). "
+            "Met nog 1 groepen vervalt deze waarschuwing.",
         ),
         gate(
             "peak_selection",
@@ -531,8 +536,9 @@ def families(plan: Plan | None = None) -> tuple[Plan, Findings]:
             "warned",
             "smallest detectable ratio 0.58",
             ">= 0.67; never fails",
-            "The smallest fall that these data could have shown is to 0.58. About 90 more participants would settle it.",
-            "De kleinste daling die te zien zou zijn, is tot 0,58. Met nog ongeveer 90 deelnemers is het wel te zeggen.",
+            "The smallest fall that could be seen is to 0.58. About 90 more participants would settle it.",
+            "De kleinste daling die te zien zou zijn, is tot 0,58. "
+            "Met nog ongeveer 90 deelnemers is het wel te zeggen.",
         ),
     )
     contributors = (
@@ -594,3 +600,22 @@ def _found(plan: Plan, effects: list[EffectRow], gates: tuple[GateResult, ...], 
     verdict, claims = rule(plan, shown, gates, reach)
     assert len(claims) == len(rule_claims(plan, shown, reach))
     return Findings(effects=shown, gates=gates, claims=claims, verdict=verdict, **more)
+
+
+def released(folder: Path, plan: Plan, findings: Findings, edition: str = "001") -> Path:
+    """Write a whole release under `folder` as the pipeline would, and return its place."""
+    cleared = clear(findings, plan, QUARTER)
+    passport = build_passport(
+        cleared,
+        plan,
+        QUARTER,
+        edition=edition,
+        plan_hash="a" * 64,
+        plan_history=[{"hash": "a" * 64, "first_used": "2026-10-15", "quarter": "2026-Q3", "changed": []}],
+        data={"delivery_hash": "b" * 64},
+        software={"effectmeter": "0.1.0", "python": "3.11.7", "code_hash": "c" * 64, "libraries": {"polars": "2.1.0"}},
+    )
+    place = folder / plan.programme / str(QUARTER) / edition
+    place.mkdir(parents=True)
+    write_release(place, cleared, passport, plan)
+    return place

@@ -1,0 +1,108 @@
+"""The report in a real Chromium: silent, offline, fits a phone, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import report_findings as made
+
+from reports import write_portfolio
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("release")
+    for plan, findings in (made.trial(), made.cohort(), made.families()):
+        made.released(root, plan, findings)
+    return [*write_portfolio(root), *sorted(root.rglob("report.*.html"))]
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1200])
+def test_pages_are_silent_offline_and_fit(browser: Any, pages: list[Path], width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in pages:
+        asked.clear()
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+        assert said == []
+        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert (sum(int(part) for part in ground[4:-1].split(",")) < 200) == (scheme == "dark")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 1200])
+def test_one_size_of_each_picture_is_visible_and_legible(browser: Any, pages: list[Path], width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    report = next(path for path in pages if "alleen-jij-bepaalt" in str(path) and path.name == "report.nl.html")
+    page.goto(report.as_uri())
+    shown = page.locator("figure svg:visible").count()
+    assert shown == page.locator("figure").count()
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('figure svg')].filter(s => s.getBoundingClientRect().width)"
+        ".map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+    )
+    assert min(sizes) > 0.8
+    page.close()
+
+
+def test_the_keyboard_follows_the_text(browser: Any, pages: list[Path]) -> None:
+    page = browser.new_page(viewport={"width": 900, "height": 900})
+    page.goto(next(path for path in pages if path.name == "report.en.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.evaluate("window.reached = []")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        page.evaluate("window.reached.push(document.activeElement)")
+    follows = "(window.reached[i].compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING) > 0"
+    last = "window.reached.findIndex(e => e === document.body)"
+    in_order = page.evaluate(
+        f"(() => {{ const n = {last}; const all = n < 0 ? window.reached : window.reached.slice(0, n);"
+        f" return all.length > 10 && all.slice(1).every((e, i) => {follows}) }})()"
+    )
+    assert in_order
+    page.close()
+
+
+def test_texts_have_contrast_in_both_schemes(browser: Any, pages: list[Path]) -> None:
+    script = """() => {
+      const light = c => { const p = c.match(/[\\d.]+/g).map(Number).slice(0, 3).map(v => v / 255)
+        .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        return 0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2] }
+      const ground = light(getComputedStyle(document.documentElement).backgroundColor)
+      const poor = []
+      const parts = 'main p, main li, main h2, main h3, main td, main th, main dt, .tag, .mark, a'
+      for (const e of document.querySelectorAll(parts)) {
+        const ink = light(getComputedStyle(e).color)
+        const ratio = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05)
+        if (ratio < 4.5) poor.push(e.className + ' ' + e.tagName + ' ' + ratio.toFixed(2))
+      }
+      return poor }"""
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(next(path for path in pages if path.name == "report.nl.html").as_uri())
+        assert page.evaluate(script) == []
+        page.close()

@@ -1,0 +1,172 @@
+"""Sentences as pure functions: each rule asked both ways, and no claim that the verdict does not carry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import report_findings as made
+
+from effectmeter.release import clear
+from effectmeter.sentences import (
+    LANGUAGES,
+    ClaimFact,
+    Facts,
+    can_say,
+    cannot_say,
+    frequency_sentence,
+    headline,
+    settle_sentence,
+    verdict_line,
+)
+from effectmeter.sentences.limits import CAN, CANNOT
+from effectmeter.sentences.verdict import FORBIDDEN
+from effectmeter.sentences.wording import GATES, RULINGS, STATUS, gate_words
+from reports.texts import TEXTS
+
+
+def facts(**changes: Any) -> Facts:
+    return Facts(
+        **{
+            "design": "comparison_cohort", "direction": "fewer", "works": True, "maryland": 4, "is_synthetic": False,
+            "label": {"nl": "contact met de politie", "en": "contact with the police"},
+            "predicate": {"nl": "kwamen er| in contact met de politie", "en": "came into contact with the police"},
+            "window_days": 365, "kind": "frequency", "measure": "risk_ratio", "with_programme": 21,
+            "without_programme": 34,
+            "without_low": 27, "without_high": 41, "estimate": 0.62, "low": 0.51, "high": 0.78, "n_treated": 1100,
+            "n_comparison": 2205, "raw": (21, 34), "gates": {"size": "passed"},
+            "settle": {"nl": "Met nog ongeveer 140 deelnemers weten we het.", "en": "About 140 more would settle it."},
+        } | changes
+    )  # fmt: skip
+
+
+CASES = {
+    "works": facts(),
+    "weak": facts(works=False, maryland=2),
+    "harm": facts(direction="more", works=False, estimate=1.5, low=1.2, high=1.9),
+    "nothing": facts(direction="no_effect_of_importance", works=False, estimate=0.98, low=0.8, high=1.2),
+    "open": facts(direction="inconclusive", works=False, estimate=0.8, low=0.55, high=1.2),
+    "hidden": facts(direction="not_shown", works=False, kind="none", estimate=None, low=None, high=None, raw=None,
+                    reason={"nl": "Te weinig mensen.", "en": "Too few people."}),
+}  # fmt: skip
+
+
+def test_the_verdict_line_is_in_natural_frequencies() -> None:
+    assert frequency_sentence(facts(), "nl") == (
+        "Van elke 100 deelnemers kwamen er 21 binnen een jaar in contact met de politie; "
+        "zonder het programma zouden dat er 34 zijn geweest (27 tot 41)."
+    )
+    assert frequency_sentence(facts(), "en") == (
+        "Of every 100 participants, 21 came into contact with the police within a year; "
+        "without the programme 34 would have (27 to 41)."
+    )
+
+
+def test_an_outcome_without_a_known_verb_is_told_with_its_label() -> None:
+    said = frequency_sentence(facts(predicate={}, label={"nl": "een boete", "en": "a fine"}), "nl")
+    assert said.startswith("Van elke 100 deelnemers hadden er 21 binnen een jaar te maken met een boete;")
+
+
+@pytest.mark.parametrize("kind", [
+    facts(kind="rate", measure="rate_ratio"), facts(kind="ratio", measure="hazard_ratio"),
+    facts(kind="difference", measure="mean_difference", estimate=-3.4, low=-4.5, high=-2.4),
+])  # fmt: skip
+def test_every_kind_of_figure_has_its_sentence(kind: Facts) -> None:
+    for language in LANGUAGES:
+        assert frequency_sentence(kind, language).endswith(".")
+
+
+def test_figures_are_written_in_the_readers_locale() -> None:
+    ratio = facts(kind="ratio", measure="hazard_ratio")
+    assert "0,62" in frequency_sentence(ratio, "nl") and "0.62" not in frequency_sentence(ratio, "nl")
+    assert "0.62" in frequency_sentence(ratio, "en")
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "works"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_of_cause_and_multiples_need_a_verdict_that_works(name: str, language: Any) -> None:
+    case = CASES[name]
+    said = " ".join([verdict_line(case, language), *can_say(case, language)]).lower()
+    said = said.replace("of dit programma helpt", "")
+    for word in FORBIDDEN[language]:
+        assert not re.search(rf"\b{re.escape(word)}\b", said), (word, said)
+
+
+def test_works_is_said_when_it_holds() -> None:
+    assert "werkt" in headline(facts(), "nl") and "works" in headline(facts(), "en")
+
+
+def test_a_multiple_is_refused_unless_the_whole_interval_carries_it() -> None:
+    assert any("twee keer" in said for said in cannot_say(facts(high=0.78), "nl"))
+    assert not any("twee keer" in said for said in cannot_say(facts(low=0.2, high=0.45), "nl"))
+
+
+def test_inconclusive_is_told_apart_from_no_effect() -> None:
+    case = CASES["open"]
+    assert "weten nog niet" in headline(case, "nl")
+    assert "140" in settle_sentence(case, "nl") and "140" in settle_sentence(case, "en")
+    assert any("werkt niet" in said for said in cannot_say(case, "nl"))
+    assert not any("werkt niet" in said for said in cannot_say(CASES["works"], "nl"))
+
+
+def test_harm_is_said_as_loudly() -> None:
+    assert "schade" in headline(CASES["harm"], "nl") and "harm" in headline(CASES["harm"], "en")
+    better_high = facts(direction="fewer", works=False, is_lower_better=False)
+    assert "schade" in headline(better_high, "nl")
+
+
+def test_nothing_shown_says_why() -> None:
+    assert "Te weinig mensen." in verdict_line(CASES["hidden"], "nl")
+    assert frequency_sentence(CASES["hidden"], "nl") == ""
+
+
+def test_synthetic_is_said_in_words() -> None:
+    for language in LANGUAGES:
+        assert "SYNTHETIC" in verdict_line(facts(is_synthetic=True), language)
+        assert "SYNTHETIC" not in verdict_line(facts(), language)
+
+
+VARIANTS = [*CASES.values(), facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
+            facts(low=0.1, high=0.3), facts(n_treated=None), facts(raw=None),
+            facts(claims=(ClaimFact(words="half zo vaak", ruling="supported"),)),
+            facts(claims=(ClaimFact(words="half zo vaak", ruling="not_established"),))]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", [*CAN, *CANNOT], ids=lambda rule: rule.name)
+def test_every_rule_holds_somewhere_and_speaks_both_languages(rule: Any) -> None:
+    holding = [case for case in VARIANTS if rule.holds(case)]
+    assert holding
+    if rule.name != "one_person":
+        assert len(holding) < len(VARIANTS)
+    for case in holding:
+        for language in LANGUAGES:
+            assert rule.sentence(case, language).endswith(".")
+
+
+def test_a_limit_that_is_stated_holds() -> None:
+    said = can_say(facts(direction="inconclusive", works=False, low=0.556, high=1.234), "en")
+    assert "A fall of more than 45 percent is unlikely." in said
+    assert "A rise of more than 24 percent is unlikely." in said
+
+
+def test_every_status_and_ruling_has_words() -> None:
+    assert gate_words("size", "failed", "nl") == "te weinig"
+    assert gate_words("balance", "failed", "nl") == "niet in orde"
+    assert gate_words("balance", "not_evaluated", "en") == "not possible"
+    for words in [*STATUS.values(), *RULINGS.values(), *TEXTS.values(), *(w for pair in GATES.values() for w in pair)]:
+        assert set(words) == set(LANGUAGES) and all(words.values())
+
+
+def test_dutch_sentences_are_short() -> None:
+    plan, findings = made.cohort()
+    case = clear(findings, plan, made.QUARTER).facts
+    texts = [verdict_line(case, "nl"), *can_say(case, "nl"), *cannot_say(case, "nl")]
+    texts += [words["nl"] for key, words in TEXTS.items() if key.endswith(("_note", "_explained"))]
+    sentences = [part for text in texts for part in re.split(r"(?<=[.!?;:])\s+", text) if part]
+    assert sum(len(part.split()) for part in sentences) / len(sentences) <= 15
+
+
+def test_a_single_person_is_spoken_of_in_the_singular() -> None:
+    assert "kwam er 1 binnen" in frequency_sentence(replace(facts(), with_programme=1), "nl")
