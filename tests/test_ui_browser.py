@@ -111,7 +111,10 @@ def test_a_researcher_materialises_a_quarter_and_reads_what_came_out(address: st
     assert _wait_until_run_ends(address) == "SUCCESS"
 
     page.goto(f"{address}/assets/tarp/landing?view=checks")
-    page.get_by_text("persons_person_unique").first.wait_for()
+    page.get_by_placeholder("Filter checks").fill("persons_person_unique")
+    page.get_by_text("Succeeded").first.wait_for()
+    page.get_by_text("persons_person_unique").first.click()
+    page.get_by_text("threshold").first.wait_for()
 
     page.goto(f"{address}/assets/tarp/report?view=overview")
     page.get_by_text("Show Markdown").first.click()
