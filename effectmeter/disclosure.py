@@ -364,11 +364,11 @@ _NUMBER = {
 }
 _NOT_PERSONS = re.compile(
     r"\s*(?:days?|dag(?:en)?|weeks?|weken|months?|maand(?:en)?|years?|jaar|jaren|covariates?|kenmerk(?:en)?|windows?|"
-    r"outcomes?|uitkomst(?:en)?|looks?|times|keer|columns?|kolom(?:men)?)\b",
+    r"outcomes?|uitkomst(?:en)?|looks?|times|keer|columns?|kolom(?:men)?|terms?|termen|could be used)\b",
     re.IGNORECASE,
 )
 _A_STATISTIC = re.compile(
-    r"(?:\bp|[=<>≥≤±]|ratio|verhouding|least|minstens|most|hoogstens|\bper|every|elke|scale|schaal)\s*$"
+    r"(?:\bp|[=<>≥≤±]|ratio|verhouding|least|minstens|most|hoogstens|\bper|every|elke|scale|schaal|Bruikbaar:)\s*$"
 )
 _MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
 

@@ -143,7 +143,7 @@ def row_label(plan: Plan, row: EffectRow, language: Language, *, with_measure: b
     if with_measure:
         parts.append(MEASURES[row.measure][language])
     if row.denominator == "calendar_time" and row.measure == "rate_ratio":
-        parts.append("kalendertijd" if language == "nl" else "calendar time")
+        parts.append(text("calendar_time", language))
     if len(plan.arms.treated) > 1:
         parts.append(row.contrast)
     return ", ".join(parts)
@@ -231,43 +231,61 @@ def difference_beside(row: EffectRow, rows: Sequence[EffectRow]) -> EffectRow | 
 
 
 def outcomes_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
-    """Return the forest plot of all adjusted outcomes, the primary one first."""
+    """Return the forest plot of all outcomes and windows, each by its first measure, the primary one first.
+
+    Other measures of the same outcome stand in the table of all estimates: in one picture they would only repeat it.
+    """
     rows = [row for row in cleared.rows if row.is_ratio and row.analysis in {"primary", "secondary"}]
     rows.sort(key=lambda row: row.analysis != "primary")
+    first: dict[tuple[str, str, int | None], EffectRow] = {}
+    for row in rows:
+        first.setdefault((row.contrast, row.outcome, row.window_days), row)
+    drawn = list(first.values())
+    with_measure = len({row.measure for row in drawn}) > 1
     return forest_figure(
-        cleared,
-        plan,
-        language,
-        key="effects",
-        rows=rows,
-        name=lambda row: row_label(plan, row, language, with_measure=True),
-    )
+        cleared, plan, language, key="effects", rows=drawn,
+        name=lambda row: row_label(plan, row, language, with_measure=with_measure),
+    )  # fmt: skip
 
 
 def methods_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
-    """Return the forest plot of the primary question with every method."""
+    """Return the forest plot of the primary question: other methods for its measure, then its other measures."""
     primary = primary_row(cleared.rows)
     if primary is None:
         return None
-    kinds = {"primary", "unadjusted", "sensitivity"}
-    rows = [
+    same = [
         row
         for row in cleared.rows
         if row.is_ratio
-        and row.analysis in kinds
         and row.subgroup is None
         and (row.outcome, row.window_days, row.contrast) == (primary.outcome, primary.window_days, primary.contrast)
     ]
-    rows.sort(key=lambda row: (row.analysis != "primary", row.measure != primary.measure, row.analysis != "unadjusted"))
+    rows = [primary]
+    rows += [row for row in same if row.measure == primary.measure and row.analysis == "unadjusted"]
+    rows += [row for row in same if row.measure == primary.measure and row.analysis == "sensitivity"]
+    rows += [row for row in same if row.measure != primary.measure and row.analysis == "secondary"]
+    if len(rows) < 2:
+        return None
+    return forest_figure(
+        cleared, plan, language, key="methods", rows=rows, name=lambda row: _method(row, primary, language)
+    )
 
-    def name(row: EffectRow) -> str:
-        method = ANALYSES[row.analysis][language]
-        measure = MEASURES[row.measure][language]
-        detail = row.estimator.replace("_", " ") + (f", {row.variance}" if row.variance != "none" else "")
-        how = f"{row.estimand}, {detail}" if row.analysis == "sensitivity" else measure
-        return f"{method[:1].upper()}{method[1:]}: {how if row.measure == primary.measure else f'{measure}, {detail}'}"
 
-    return forest_figure(cleared, plan, language, key="methods", rows=rows, name=name) if len(rows) > 1 else None
+def _method(row: EffectRow, primary: EffectRow, language: Language) -> str:
+    """Return in what a row differs from the primary one."""
+    if row is primary or row.analysis == "unadjusted":
+        words = ANALYSES[row.analysis][language]
+        return words[:1].upper() + words[1:]
+    if row.measure != primary.measure:
+        calendar = text("calendar_time", language) if row.denominator == "calendar_time" else ""
+        return text("other_measure", language, MEASURES[row.measure][language]) + (f", {calendar}" if calendar else "")
+    if row.estimand != primary.estimand:
+        return text("other_estimand", language, row.estimand.upper())
+    if row.estimator != primary.estimator:
+        return text("other_estimator", language, row.estimator.replace("_", " "))
+    if row.variance != primary.variance:
+        return text("other_variance", language, row.variance.upper())
+    return text("other_weighting", language)
 
 
 def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
@@ -275,7 +293,7 @@ def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> Figure
     rows = [row for row in cleared.rows if row.is_ratio and row.analysis == "subgroup"]
     return forest_figure(
         cleared, plan, language, key="subgroups", rows=rows,
-        name=lambda row: f"{row.subgroup}: {row_label(plan, row, language, with_measure=True)}",
+        name=lambda row: f"{row.subgroup}: {row_label(plan, row, language, with_measure=False)}",
     )  # fmt: skip
 
 

@@ -82,6 +82,12 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "nl": "Verandert het antwoord met een andere methode? Dan is het minder zeker.",
         "en": "Does the answer change with another method? Then it is less certain.",
     },
+    "calendar_time": {"nl": "in kalendertijd", "en": "in calendar time"},
+    "other_measure": {"nl": "Andere maat: {}", "en": "Other measure: {}"},
+    "other_estimand": {"nl": "Voor een andere groep ({})", "en": "For another group ({})"},
+    "other_estimator": {"nl": "Ander model ({})", "en": "Other model ({})"},
+    "other_variance": {"nl": "Andere foutmarge ({})", "en": "Other error ({})"},
+    "other_weighting": {"nl": "Andere weging", "en": "Other weighting"},
     "subgroups": {"nl": "Deelgroepen", "en": "Subgroups"},
     "subgroups_note": {
         "nl": "Dit is verkennend: verschillen tussen deelgroepen zijn snel toeval.",
