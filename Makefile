@@ -10,7 +10,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint types imports lock browser references coverage docs clean
+.PHONY: help install demo ui test check lint format types imports lock browser references coverage docs pictures clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (min
 
 docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
 	@$(BIN)/python -m pipelines.generated
+
+pictures: $(STAMP) ## Take the pictures of the documentation (after make demo; needs a Chromium)
+	@$(BIN)/python docs/make_pictures.py
 
 clean: ## Remove what the recipes made, except data
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from assets.gate import read_checks, require_checked
 from assets.metadata import picture
 from assets.provenance import record_plan, software
 from assets.releases import STAGING, fresh_staging, latest_edition, next_edition_name, publish, read_passport
-from assets.staging import FOLDER, read_cleared, write_cleared
+from assets.staging import stage, staged, unstage
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
@@ -49,9 +49,8 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         software=software(),
     )
     staging = fresh_staging(folder)
-    write_cleared(staging, cleared)
     passport["content_hash"] = content_hash(passport, cleared.tables)
-    (staging / FOLDER / "passport.json").write_text(json.dumps(passport, ensure_ascii=False), encoding="utf-8")
+    stage(staging, cleared, passport)
     shown = [row for row in cleared.rows if row.status == "shown"]
     return {
         "dagster/row_count": len(cleared.rows),
@@ -66,22 +65,21 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
 
 def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     """Render the report from the staged, cleared result and move the release into place in one rename."""
-    from reports import forest_svg, write_release
+    from reports import balance_svg, forest_svg, write_release
 
     folder = home.releases(plan.programme, quarter)
     staging = folder / STAGING
-    cleared = read_cleared(staging)
-    passport = json.loads((staging / FOLDER / "passport.json").read_text(encoding="utf-8"))
+    cleared, passport = staged(staging)
     newest = latest_edition(folder)
     if newest is not None and read_passport(newest)["content_hash"] == passport["content_hash"]:
         shutil.rmtree(staging)
         edition, what = newest, f"unchanged: edition {newest.name} stands"
     else:
         write_release(staging, cleared, passport, plan)
-        shutil.rmtree(staging / FOLDER)
+        unstage(staging)
         edition = publish(staging, passport["edition"])
         what = f"edition {edition.name} published"
-    drawn = {name: draw(cleared, plan) for name, draw in {"effects": forest_svg}.items()}
+    drawn = {"effects": forest_svg(cleared, plan), "balance": balance_svg(cleared, plan)}
     pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
     return pictures | {
         "edition": what,

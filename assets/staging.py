@@ -3,61 +3,42 @@
 The `release` asset leaves it in the staging folder, the `report` asset reads it there. Cleared values only.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from pydantic import TypeAdapter
-
-from effectmeter.disclosure import Rules
+from effectmeter.cleared_document import from_document, to_document
 from effectmeter.errors import EffectmeterError
-from effectmeter.natural_frequencies import Frequencies
 from effectmeter.release import Cleared
-from effectmeter.results import ClaimRuling, EffectRow, GateResult
-from effectmeter.sentences import Facts
 
-FOLDER = "cleared"
+NAME = ".cleared.json"
 
 
-def _parts() -> dict[str, TypeAdapter[Any]]:
-    return {
-        "rules": TypeAdapter(Rules),
-        "rows": TypeAdapter(tuple[EffectRow, ...]),
-        "gates": TypeAdapter(tuple[GateResult, ...]),
-        "claims": TypeAdapter(tuple[ClaimRuling, ...]),
-        "facts": TypeAdapter(Facts),
-        "frequencies": TypeAdapter(Frequencies),
-        "programme": TypeAdapter(str),
-        "quarter": TypeAdapter(str),
-        "is_synthetic": TypeAdapter(bool),
-    }
+def stage(staging: Path, cleared: Cleared, passport: dict[str, Any]) -> None:
+    """Leave a cleared result and its passport in a staging folder."""
+    document = {"cleared": to_document(cleared), "passport": passport}
+    (staging / NAME).write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def write_cleared(staging: Path, cleared: Cleared) -> None:
-    """Leave a cleared result in a staging folder."""
-    folder = staging / FOLDER
-    (folder / "tables").mkdir(parents=True)
-    for name, table in cleared.tables.items():
-        table.write_parquet(folder / "tables" / f"{name}.parquet")
-    for name, adapter in _parts().items():
-        (folder / f"{name}.json").write_bytes(adapter.dump_json(getattr(cleared, name)))
-
-
-def read_cleared(staging: Path) -> Cleared:
-    """Read a cleared result back from a staging folder.
+def staged(staging: Path) -> tuple[Cleared, dict[str, Any]]:
+    """Read a cleared result and its passport back.
 
     Raises
     ------
     EffectmeterError
         When there is none: the release gate has not run since the last report.
     """
-    folder = staging / FOLDER
-    if not folder.is_dir():
+    path = staging / NAME
+    if not path.is_file():
         raise EffectmeterError(
             "there is nothing cleared that has not been published yet",
             where=str(staging.parent),
             next_step="materialise 'release' together with 'report'",
         )
-    parts = {name: adapter.validate_json((folder / f"{name}.json").read_bytes()) for name, adapter in _parts().items()}
-    tables = {path.stem: pl.read_parquet(path) for path in sorted((folder / "tables").glob("*.parquet"))}
-    return Cleared(tables=tables, **parts)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return from_document(document["cleared"]), document["passport"]
+
+
+def unstage(staging: Path) -> None:
+    """Take the document away again: a release folder holds exactly what the contract names."""
+    (staging / NAME).unlink()

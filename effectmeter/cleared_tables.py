@@ -34,14 +34,21 @@ def frame_of(table: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 def clear_gates(gates: Sequence[GateResult], rules: Rules) -> list[GateResult]:
     """Return the gates with the counts in their figures and sentences rounded or masked."""
     return [
-        replace(
-            gate,
-            figure=disclosure.clear_text(gate.figure, rules),
-            sentence=disclosure.clear_text(gate.sentence, rules, "en"),
-            sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl"),
-        )
-        for gate in gates
+        _clear_gate(gate, rules, down=gate.gate in _COUNTING and gate.status in ("warned", "failed")) for gate in gates
     ]
+
+
+_COUNTING = frozenset({"size", "clusters"})
+"""Gates that ask for a number of people or groups."""
+
+
+def _clear_gate(gate: GateResult, rules: Rules, *, down: bool) -> GateResult:
+    return replace(
+        gate,
+        figure=disclosure.clear_text(gate.figure, rules, down=down),
+        sentence=disclosure.clear_text(gate.sentence, rules, "en", down=down),
+        sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl", down=down),
+    )
 
 
 def clear_claims(

@@ -359,8 +359,8 @@ def curve_steps(steps: Iterable[Step], rules: Rules, *, grid_days: int) -> list[
 
 
 _NUMBER = {
-    "nl": re.compile(r"(?<![\w.,/-])([1-9]\d{0,2}(?:\.\d{3})+|\d+(?:,\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
-    "en": re.compile(r"(?<![\w.,/-])([1-9]\d{0,2}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
+    "nl": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:\.\d{3})+|\d+(?:,\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
+    "en": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
 }
 _NOT_PERSONS = re.compile(
     r"\s*(?:days?|dag(?:en)?|weeks?|weken|months?|maand(?:en)?|years?|jaar|jaren|covariates?|kenmerk(?:en)?|windows?|"
@@ -373,7 +373,7 @@ _A_STATISTIC = re.compile(
 _MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
 
 
-def clear_text(text: str, rules: Rules, language: str = "") -> str:
+def clear_text(text: str, rules: Rules, language: str = "", *, down: bool = False) -> str:
     """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
 
     Whole numbers count as counts of persons unless a unit (days, months, %) or a comparison sign says otherwise. Zero
@@ -383,9 +383,13 @@ def clear_text(text: str, rules: Rules, language: str = "") -> str:
     ----------
     language
         ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
+    down
+        Round down: for a figure that was too small, so that 19 does not read as the 20 that were asked.
 
     Examples
     --------
+    >>> clear_text("only 19 groups", Rules(), "en", down=True)
+    'only 15 groups'
     >>> clear_text("48 and 7 persons within 364 days, p = 0.00321", Rules())
     '50 and < 10 persons within 364 days, p = 0.00'
     >>> clear_text("97,43 % van 1.216 personen", Rules(), "nl")
@@ -405,7 +409,7 @@ def clear_text(text: str, rules: Rules, language: str = "") -> str:
         count = int(re.sub(r"[.,]", "", number))
         if count == 0:
             return match.group(0)
-        safe = safe_count(count, rules)
+        safe = safe_count(count - count % rules.rounding_base if down else count, rules)
         return _MASKED[language].format(rules.minimum_persons) if safe is None else str(safe)
 
     return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, text)

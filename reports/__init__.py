@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from effectmeter.plan import Plan
     from effectmeter.release import Cleared
+    from reports.views import FigureView
 
-__all__ = ["RELEASE_FILES", "forest_svg", "write_portfolio", "write_release"]
+__all__ = ["RELEASE_FILES", "balance_svg", "forest_svg", "write_portfolio", "write_release"]
 
 RELEASE_FILES = (
     "report.nl.html",
@@ -75,8 +76,19 @@ def write_portfolio(root: Path) -> tuple[Path, ...]:
 
 def forest_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
     """Return the forest plot of all outcomes as SVG in ink on paper with its description; None without one."""
-    from reports import svg
     from reports.figures import outcomes_figure
 
-    figure = outcomes_figure(cleared, plan, "en")
+    return _on_paper(outcomes_figure(cleared, plan, "en"))
+
+
+def balance_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
+    """Return the balance plot as SVG in ink on paper with its description; None without one."""
+    from reports.figures import balance_figure
+
+    return _on_paper(balance_figure(cleared, plan, "en"))
+
+
+def _on_paper(figure: FigureView | None) -> tuple[str, str] | None:
+    from reports import svg
+
     return None if figure is None else (svg.on_paper(figure.wide, "sans-serif"), figure.description)

@@ -236,20 +236,24 @@ _DUTCH = {
     "outcomes": "uitkomsten",
     "rows": "rijen",
     "or within": "of tussen",
-    " and ": " en ",
-    " of ": " van ",
-    " for ": " voor ",
-    " or ": " of ",
+    "before the start": "vóór de start",
+    "from 5 outcomes on": "vanaf 5 uitkomsten",
+    "and": "en",
+    "of": "van",
+    "for": "voor",
+    "or": "of",
 }
-"""The words of gates' figures and thresholds, longest first; what is not here stays English."""
+"""The words of gates' figures and thresholds; what is not here stays English."""
+
+_ENGLISH = "|".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in sorted(_DUTCH, key=len, reverse=True))
 
 
 def _local(figure: str, language: Language) -> str:
     """Return a gate's figure in the reader's language: decimal commas, and its commonest words."""
     if language == "en":
         return figure
-    for english, dutch in _DUTCH.items():
-        figure = figure.replace(english, dutch)
+    # one pass: what has become Dutch is not taken for English again ("or" becomes "of", and "of" becomes "van")
+    figure = re.sub(_ENGLISH, lambda found: _DUTCH[found[0]], figure)
     return re.sub(r"(?<=\d)\.(?=\d)", ",", figure)
 
 

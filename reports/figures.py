@@ -217,13 +217,15 @@ def _forest_table(
 def difference_beside(row: EffectRow, rows: Sequence[EffectRow]) -> EffectRow | None:
     """Return the absolute difference that stands beside a ratio."""
     wanted = _DIFFERENCE_OF.get(row.measure)
-    same = ("outcome", "contrast", "window_days", "analysis", "subgroup", "estimand", "estimator", "denominator")
+    same = ("outcome", "contrast", "window_days", "subgroup", "estimand", "estimator", "denominator")
+    analyses = {row.analysis, "secondary"} if row.analysis == "primary" else {row.analysis}
     return next(
         (
             other
             for other in rows
             if other.measure == wanted
             and other.status == "shown"
+            and other.analysis in analyses
             and all(getattr(other, field) == getattr(row, field) for field in same)
         ),
         None,

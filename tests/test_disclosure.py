@@ -198,7 +198,13 @@ def test_every_curve_step_hides_enough_persons_while_enough_remain() -> None:
     ("verhouding 0,582", "nl", "verhouding 0,58"),
     ("1,216 persons", "en", "1215 persons"),
     ("0 of 432 rows", "", "0 of 430 rows"),
+    ("largest SMD 0.06 (age^2 * sex)", "", "largest SMD 0.06 (age^2 * sex)"),
     (">= 60 in both arms; < 30 fails", "", ">= 60 in both arms; < 30 fails"),
 ])  # fmt: skip
 def test_counts_in_sentences_are_cleared_and_other_figures_are_not(text: str, language: str, cleared: str) -> None:
     assert disclosure.clear_text(text, RULES, language) == cleared
+
+
+def test_a_count_that_was_too_small_does_not_read_as_enough() -> None:
+    assert disclosure.clear_text("19 and 60 clusters", RULES, down=True) == "15 and 60 clusters"
+    assert disclosure.clear_text("9 clusters", RULES, down=True) == "< 10 clusters"

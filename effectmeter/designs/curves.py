@@ -73,8 +73,9 @@ def _curve(rows: pl.DataFrame, weights: pl.DataFrame, contrast: str, outcome: st
             arm=arm,
             day=int(day),
             incidence=float(value),
-            conf_low=float(low),
-            conf_high=float(high),
+            # where everybody has had the event there is no interval any more
+            conf_low=float(low) if np.isfinite(low) else float(value),
+            conf_high=float(high) if np.isfinite(high) else float(value),
             n_at_risk=n_at_risk,
             n_events=n_events,
         )
