@@ -15,6 +15,7 @@ import polars as pl
 from effectmeter import disclosure
 from effectmeter.claims import tested_row
 from effectmeter.disclosure import Rules, Step
+from effectmeter.gates.people import ENOUGH_CLUSTERS, ENOUGH_PERSONS, FEWEST_CLUSTERS, FEWEST_PERSONS
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep, BalanceRow, ClaimRuling, CurvePoint, EffectRow, GateResult, OverlapRow
 from effectmeter.results import as_record as record_of
@@ -34,21 +35,23 @@ def frame_of(table: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 def clear_gates(gates: Sequence[GateResult], rules: Rules) -> list[GateResult]:
     """Return the gates with the counts in their figures and sentences rounded or masked."""
     return [
-        _clear_gate(gate, rules, down=gate.gate in _COUNTING and gate.status in ("warned", "failed")) for gate in gates
+        replace(
+            gate,
+            figure=disclosure.clear_text(gate.figure, rules, below=_ASKED.get((gate.gate, gate.status), 0)),
+            sentence=disclosure.clear_text(gate.sentence, rules, "en"),
+            sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl"),
+        )
+        for gate in gates
     ]
 
 
-_COUNTING = frozenset({"size", "clusters"})
-"""Gates that ask for a number of people or groups."""
-
-
-def _clear_gate(gate: GateResult, rules: Rules, *, down: bool) -> GateResult:
-    return replace(
-        gate,
-        figure=disclosure.clear_text(gate.figure, rules, down=down),
-        sentence=disclosure.clear_text(gate.sentence, rules, "en", down=down),
-        sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl", down=down),
-    )
+_ASKED = {
+    ("size", "warned"): ENOUGH_PERSONS,
+    ("size", "failed"): FEWEST_PERSONS,
+    ("clusters", "warned"): ENOUGH_CLUSTERS,
+    ("clusters", "failed"): FEWEST_CLUSTERS,
+}
+"""What a gate that counts people or groups asked for and did not get."""
 
 
 def clear_claims(

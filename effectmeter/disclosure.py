@@ -373,7 +373,7 @@ _A_STATISTIC = re.compile(
 _MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
 
 
-def clear_text(text: str, rules: Rules, language: str = "", *, down: bool = False) -> str:
+def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0) -> str:
     """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
 
     Whole numbers count as counts of persons unless a unit (days, months, %) or a comparison sign says otherwise. Zero
@@ -383,13 +383,13 @@ def clear_text(text: str, rules: Rules, language: str = "", *, down: bool = Fals
     ----------
     language
         ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
-    down
-        Round down: for a figure that was too small, so that 19 does not read as the 20 that were asked.
+    below
+        Counts below it read as just that: 19, where 20 were asked, must not be rounded to 20.
 
     Examples
     --------
-    >>> clear_text("only 19 groups", Rules(), "en", down=True)
-    'only 15 groups'
+    >>> clear_text("19 and 61 clusters", Rules(), below=20)
+    '< 20 and 60 clusters'
     >>> clear_text("48 and 7 persons within 364 days, p = 0.00321", Rules())
     '50 and < 10 persons within 364 days, p = 0.00'
     >>> clear_text("97,43 % van 1.216 personen", Rules(), "nl")
@@ -409,7 +409,8 @@ def clear_text(text: str, rules: Rules, language: str = "", *, down: bool = Fals
         count = int(re.sub(r"[.,]", "", number))
         if count == 0:
             return match.group(0)
-        safe = safe_count(count - count % rules.rounding_base if down else count, rules)
-        return _MASKED[language].format(rules.minimum_persons) if safe is None else str(safe)
+        if count < max(below, rules.minimum_persons):
+            return _MASKED[language].format(max(below, rules.minimum_persons))
+        return str(safe_count(count, rules))
 
     return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, text)

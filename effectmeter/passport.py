@@ -67,7 +67,11 @@ def build_passport(
         },
         "headline": {language: headline(cleared.facts, language) for language in LANGUAGES},
         "verdict_line": {language: verdict_line(cleared.facts, language) for language in LANGUAGES},
-        "figures": {"primary": _figure(row), "numbers": _records(cleared, "numbers")},
+        "figures": {
+            "primary": _figure(row),
+            "reach": _reach(cleared, plan),
+            "numbers": _records(cleared, "numbers"),
+        },
         "gates": [as_record(gate) for gate in cleared.gates],
         "claims": [as_record(claim) for claim in cleared.claims],
         "checks": _counted_checks(cleared),
@@ -93,6 +97,13 @@ def _figure(row: EffectRow | None) -> dict[str, Any] | None:
         "conf_high", "verdict_low", "verdict_high", "n_treated", "n_comparison", "status", "reason", "reason_nl",
     )  # fmt: skip
     return {name: getattr(row, name) for name in names}
+
+
+def _reach(cleared: Cleared, plan: Plan) -> int | None:
+    """Return the participants delivered, from published counts; None where one of them is masked."""
+    numbers = cleared.tables["numbers"]
+    persons = numbers.filter(numbers["arm"].is_in(plan.arms.treated))["persons"]
+    return None if persons.is_empty() or persons.has_nulls() else int(persons.sum())
 
 
 def _records(cleared: Cleared, table: str) -> list[dict[str, Any]]:

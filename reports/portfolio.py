@@ -6,7 +6,7 @@ Here: finding passports, one row per programme, the page. Not here: any figure t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,6 @@ def _row(
     root: Path, folder: Path, passport: Mapping[str, Any], newest: Quarter | None, language: Language
 ) -> ProgrammeView:
     verdict, primary = passport["verdict"], passport["figures"]["primary"] or {}
-    numbers: Sequence[Mapping[str, Any]] = passport["figures"]["numbers"]
     limits = (primary.get("estimate"), primary.get("conf_low"), primary.get("conf_high"))
     minimum = passport["disclosure"]["minimum_persons"]
     return ProgrammeView(
@@ -76,7 +75,7 @@ def _row(
         headline=passport["headline"][language],
         tone="good" if verdict["works"] else "harm" if verdict["direction"] == "more" else "open",
         figure=figures_of(*limits, language),
-        reach=count(numbers[0]["persons"], language, minimum) if numbers else "–",
+        reach=count(passport["figures"]["reach"], language, minimum),
         strength=verdict["maryland"],
         strength_words=STRENGTH[verdict["maryland"]][language],
         claims=tuple(

@@ -206,5 +206,5 @@ def test_counts_in_sentences_are_cleared_and_other_figures_are_not(text: str, la
 
 
 def test_a_count_that_was_too_small_does_not_read_as_enough() -> None:
-    assert disclosure.clear_text("19 and 60 clusters", RULES, down=True) == "15 and 60 clusters"
-    assert disclosure.clear_text("9 clusters", RULES, down=True) == "< 10 clusters"
+    assert disclosure.clear_text("19 and 61 clusters", RULES, below=20) == "< 20 and 60 clusters"
+    assert disclosure.clear_text("9 and 61 clusters", RULES, below=10) == "< 10 and 60 clusters"

@@ -171,10 +171,10 @@ def _clusters_finding(fewest: int, figure: str, pairs: tuple[tuple[str, object],
         return Finding(
             "warned",
             figure,
-            f"There are only {fewest} groups (such as families or sites) on one side. The "
+            f"On one side there are fewer than {ENOUGH_CLUSTERS} groups (such as families or sites). The "
             "interval allows for that, and "
             f"other methods stand beside it. With {ENOUGH_CLUSTERS - fewest} more this warning goes.",
-            f"Aan één kant zijn er maar {fewest} groepen (zoals gezinnen of locaties). De marge "
+            f"Aan één kant zijn er minder dan {ENOUGH_CLUSTERS} groepen (zoals gezinnen of locaties). De marge "
             "houdt daar rekening mee, "
             f"en andere methoden staan ernaast. Met nog {ENOUGH_CLUSTERS - fewest} groepen "
             "vervalt deze waarschuwing.",
@@ -183,12 +183,10 @@ def _clusters_finding(fewest: int, figure: str, pairs: tuple[tuple[str, object],
     return Finding(
         "failed",
         figure,
-        f"Too few groups (such as families or sites): {fewest} on one side, and "
-        f"{FEWEST_CLUSTERS} is the least. "
+        f"Too few groups (such as families or sites): fewer than {FEWEST_CLUSTERS} on one side. "
         "What happened can be described, its cause cannot be told. "
         f"{FEWEST_CLUSTERS - fewest} more would allow it.",
-        f"Te weinig groepen (zoals gezinnen of locaties): {fewest} aan één kant. Minstens "
-        f"{FEWEST_CLUSTERS} is nodig. "
+        f"Te weinig groepen (zoals gezinnen of locaties): minder dan {FEWEST_CLUSTERS} aan één kant. "
         "Wij kunnen zeggen wat er gebeurde, maar niet waardoor. Met nog "
         f"{FEWEST_CLUSTERS - fewest} groepen kan het wel.",
         pairs,
