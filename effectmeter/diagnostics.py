@@ -55,11 +55,14 @@ def _hidden(row: EffectRow, failed: Sequence[GateResult]) -> EffectRow:
 def with_adjusted_p(effects: Sequence[EffectRow]) -> tuple[EffectRow, ...]:
     """Fill `p_value_adjusted`: Holm over the secondary rows; over the primary rows where several arms are treated.
 
-    An absolute difference tests the same hypothesis as its ratio: it counts once and takes its ratio's corrected value.
+    An absolute difference tests the same hypothesis as its ratio: it counts once and takes its ratio's corrected value,
+    that of the primary row where it stands beside that one.
     """
     adjusted: dict[int, float] = {}
-    for analysis in ("primary", "secondary"):
-        members = [row for row in effects if row.analysis == analysis]
+    tested = [row for row in effects if row.analysis in ("primary", "secondary")]
+    first = {_question(row) for row in tested if row.analysis == "primary"}
+    for is_primary in (True, False):
+        members = [row for row in tested if (_question(row) in first) == is_primary]
         leaders = {
             _question(row): row for row in reversed(members) if row.p_value is not None and not _follows(row, members)
         }

@@ -54,7 +54,7 @@ def test_tarp_gives_the_published_hazard_ratio(tarp_rows: tuple[EffectRow, ...])
 
 def test_tarp_has_one_primary_ratio_and_it_comes_first(tarp_rows: tuple[EffectRow, ...]) -> None:
     primary = [row for row in tarp_rows if row.analysis == "primary"]
-    assert [row.measure for row in primary] == ["risk_ratio", "risk_difference"]
+    assert [row.measure for row in primary] == ["risk_ratio"]
     assert tarp_rows[0] is primary[0] and primary[0].estimand == "itt"
     assert all(row.status == "shown" for row in tarp_rows)
 

@@ -467,7 +467,7 @@ def test_smd_of_numbers_and_shares() -> None:
     assert smd(np.array([1.0, 2, 3, 4, 2, 3, 4, 5]), t) == pytest.approx(-1 / np.std([1, 2, 3, 4], ddof=1))
     assert smd(np.array([1.0, 1, 1, 0, 1, 0, 0, 0]), t) == pytest.approx(0.5 / np.sqrt(0.75 * 0.25))
     assert smd(np.ones(8), t) == 0.0
-    assert smd(t, t) == np.inf
+    assert smd(t, t) == 2.0  # no spread within the arms: against the spread of both together
 
 
 def test_second_order_balance_shows_what_means_hide() -> None:

@@ -18,11 +18,13 @@ from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.questions import Question, outcome_of, primary_outcome, questions
 from effectmeter.designs.rows import LEVEL, Counts, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
 from effectmeter.designs.sample import DAYS_PER_YEAR
-from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
+from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, SeparationError
 from effectmeter.estimators.before_after import (
     change,
+    change_bound,
     difference_in_change,
     difference_in_change_bayes,
+    difference_in_change_bound,
     difference_in_change_permutation,
 )
 from effectmeter.gates.base import Gate, has_comparison
@@ -208,7 +210,11 @@ def _change(
     cluster = None if periods.cluster is None else periods.cluster[who]
 
     def at(level: float) -> Estimate:
-        return change(periods.before[who], periods.after[who], years[1], years[0], cluster=cluster, level=level)
+        numbers = periods.before[who], periods.after[who], years[1], years[0]
+        try:
+            return change(*numbers, cluster=cluster, level=level)
+        except SeparationError:
+            return change_bound(*numbers, cluster=cluster, level=level)
 
     return _estimated(data, row, at)
 
@@ -248,7 +254,7 @@ def _effect(
     def at(estimator: Callable[..., Estimate]) -> Callable[[float], Estimate]:
         return lambda level: estimator(*arrays, **shared, level=level)
 
-    rows = [_estimated(data, row, at(difference_in_change))]
+    rows = [_estimated(data, row, at(_difference))]
     if extra:
         beside = replace(row, analysis="sensitivity" if analysis != "placebo" else "placebo")
         for name, estimator in (
@@ -257,6 +263,14 @@ def _effect(
         ):
             rows.append(_estimated(data, replace(beside, estimator=name, variance=name), at(_named(name, estimator))))
     return rows
+
+
+def _difference(*arrays: Any, **options: Any) -> Estimate:
+    """Return the ratio of the changes, or its bound where an arm has no events on one side of the start."""
+    try:
+        return difference_in_change(*arrays, **options)
+    except SeparationError:
+        return difference_in_change_bound(*arrays, **options)
 
 
 def _named(name: str, estimator: Callable[..., Estimate]) -> Callable[..., Estimate]:

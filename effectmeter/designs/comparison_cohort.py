@@ -85,11 +85,11 @@ class ComparisonCohort:
         def by_plan(sample: Sample, estimand: str) -> Weights | None:
             return weigh(method_for(data.plan, estimand), sample, estimand)
 
-        others: list[tuple[str, Callable[[Sample, str], Weights | None]]] = [
-            (estimand, by_plan) for estimand in ("att", "ato", "ate") if estimand not in asked
+        others: list[tuple[str, str, Callable[[Sample, str], Weights | None]]] = [
+            (estimand, "", by_plan) for estimand in ("att", "ato", "ate") if estimand not in asked
         ]
         if data.plan.weighting != "match":
-            others.append(("att", partial(weigh, "match")))
+            others.append(("att", "matching", partial(weigh, "match")))
         return effect_rows(data, Method(estimands=asked, weigh=by_plan, others=tuple(others)))
 
     def gates(

@@ -75,12 +75,17 @@ def fit(measure: str, sample: Sample, how: Specification, level: float) -> Pair:
             f"'{measure}' is not estimated for persons; ask for risk_ratio, rate_ratio or hazard_ratio",
             "Deze maat wordt voor personen niet berekend.",
         )
-    if sample.cluster is not None and how.variance.startswith("cr") and len(np.unique(sample.cluster)) < 2:
+    if sample.cluster is not None and how.variance.startswith("cr") and _fewest_clusters(sample) < 2:
         raise ReasonedError(
-            "everyone belongs to one cluster, so its error cannot be told",
-            "Iedereen hoort bij dezelfde groep of locatie.",
+            "everyone in an arm belongs to one cluster, so how much clusters differ cannot be told",
+            "In een van de groepen hoort iedereen bij dezelfde groep of locatie. Dan is de marge niet te berekenen.",
         )
     return _FITS[measure](sample, how, level)
+
+
+def _fewest_clusters(sample: Sample) -> int:
+    cluster = sample.cluster if sample.cluster is not None else np.empty(0)
+    return min(len(np.unique(cluster[sample.treated01 == arm])) for arm in (1, 0))
 
 
 def estimator_name(measure: str, how: Specification) -> str:

@@ -45,12 +45,13 @@ class Method:
     weigh
         Gives the weights for an estimand (None: no weighting); second argument the estimand.
     others
-        (label, weigh) of further sensitivity analyses of the primary question.
+        (estimand, estimator, weigh) of further sensitivity analyses of the primary question. An estimator names the
+        row where its weights would otherwise not be told apart; empty keeps the name of what answered.
     """
 
     estimands: tuple[str, ...]
     weigh: Callable[[Sample, str], Weights | None]
-    others: tuple[tuple[str, Callable[[Sample, str], Weights | None]], ...] = ()
+    others: tuple[tuple[str, str, Callable[[Sample, str], Weights | None]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,8 +93,12 @@ class Rows:
         weigh: Callable[[Sample, str], Weights | None] | None = None,
         subgroup: str | None = None,
         with_beside: bool = True,
+        estimator: str = "",
     ) -> None:
-        """Estimate one measure and add its row, with the absolute difference beside a ratio."""
+        """Estimate one measure and add its row, with the absolute difference beside a ratio.
+
+        There is one primary row per contrast: the difference beside it is secondary.
+        """
         beside = COMPANION.get(question.measure) if with_beside else None
         row = blank_row(
             self.data,
@@ -101,14 +106,15 @@ class Rows:
             measure=question.measure,
             contrast=contrast,
             estimand=how.estimand,
-            estimator=estimator_name(question.measure, how),
+            estimator=estimator or estimator_name(question.measure, how),
             variance=how.variance,
             analysis=analysis,
             subgroup=subgroup,
             window_days=question.window_days,
             denominator=how.denominator,
         )
-        pair = [row] if beside is None else [row, replace(row, measure=beside)]
+        second = "secondary" if analysis == "primary" else analysis
+        pair = [row] if beside is None else [row, replace(row, measure=beside, analysis=second)]
         if isinstance(sample, EstimationError):
             self.found += [not_estimable(each, sample) for each in pair]
             return
@@ -117,7 +123,8 @@ class Rows:
             if question.window_days is None and sample.value is None and question.measure.startswith(("risk", "odds")):
                 raise _no_window()
             spec = how if weigh is None else replace(how, weights=weigh(sample, how.estimand))
-            self.found += self._estimated(pair, sample, spec)
+            found = self._estimated(pair, sample, spec)
+            self.found += [replace(each, estimator=estimator) for each in found] if estimator else found
         except EstimationError as fault:
             self.found += [not_estimable(each, fault) for each in pair]
 
@@ -171,7 +178,8 @@ def effect_rows(data: AnalysisData, method: Method) -> tuple[EffectRow, ...]:
         _subgroups(rows, treated, contrast)
         _negative_controls(rows, treated, contrast)
     placebo = _placebo(data, method)
-    return tuple(sorted([*rows.found, *placebo], key=lambda row: row.analysis != "primary"))
+    # a hazard's hc1 and hc3 are one error: asking for both gives one row
+    return tuple(sorted(dict.fromkeys([*rows.found, *placebo]), key=lambda row: row.analysis != "primary"))
 
 
 def robust_variance(data: AnalysisData) -> str:
@@ -202,9 +210,14 @@ def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None
         analysis = "primary" if question.is_primary and number == 0 else "secondary"
 
         def add(
-            analysis: str, how: Specification, weigh: Callable[[Sample, str], Weights | None] | None = None
+            analysis: str,
+            how: Specification,
+            weigh: Callable[[Sample, str], Weights | None] | None = None,
+            estimator: str = "",
         ) -> None:
-            rows.add(sample, question, contrast, analysis, how, weigh=weigh, with_beside=with_beside)
+            rows.add(
+                sample, question, contrast, analysis, how, weigh=weigh, with_beside=with_beside, estimator=estimator
+            )
 
         add(analysis, main, method.weigh)
         if analysis == "primary":
@@ -220,8 +233,8 @@ def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None
         if question.is_primary and number == 0:
             if robust == "cr3" and "hc3" not in plan.variance:
                 add("sensitivity", replace(main, variance="hc3"), method.weigh)
-            for estimand, weigh in method.others:
-                add("sensitivity", replace(main, estimand=estimand), weigh)
+            for estimand, estimator, weigh in method.others:
+                add("sensitivity", replace(main, estimand=estimand), weigh, estimator)
     _matched(rows, sample, question, contrast)
 
 

@@ -43,7 +43,8 @@ def smd(x: FloatArray, treated01: FloatArray, weight: FloatArray | None = None) 
     Notes
     -----
     ``(m1 - m0) / sqrt((v1 + v0) / 2)``, means weighted, variances not, so that weighting cannot shrink the ruler.
-    A term without variance in either arm gives 0 when the means are equal, otherwise infinity.
+    A term without variance in either arm gives 0 when the means are equal; otherwise the deviation is that of both arms
+    together, so that the difference is large and finite.
 
     References
     ----------
@@ -54,9 +55,9 @@ def smd(x: FloatArray, treated01: FloatArray, weight: FloatArray | None = None) 
     difference = float(np.average(x[one], weights=weight[one]) - np.average(x[zero], weights=weight[zero]))
     deviation = float(np.sqrt((_variance(x[one]) + _variance(x[zero])) / 2.0))
     if deviation < 1e-12 * max(1.0, float(np.abs(x).max())):
-        return (
-            0.0 if abs(difference) < 1e-9 * max(1.0, float(np.abs(x).max())) else float(np.copysign(np.inf, difference))
-        )
+        if abs(difference) < 1e-9 * max(1.0, float(np.abs(x).max())):
+            return 0.0
+        deviation = float(x.std())
     return difference / deviation
 
 

@@ -12,6 +12,9 @@ from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, S
 from effectmeter.estimators.marginal import check_arms
 from effectmeter.estimators.sandwich import sum_by_unit, wald
 
+FURTHEST = 8.0
+"""A log ratio that stands for one without end: a fall to, or a rise from, nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Clusters:
@@ -91,6 +94,73 @@ def change(
     )
 
 
+def change_bound(
+    before: FloatArray,
+    after: FloatArray,
+    years_before: FloatArray,
+    years_after: FloatArray,
+    *,
+    cluster: NDArray[np.generic] | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Return the score interval of a change, for where one side of the start has no events and `change` has no fit.
+
+    Parameters are those of `change`. The periods are taken as if they were of different clusters, and clusters' own
+    levels as dispersion: both make the bound wider than it need be, never narrower.
+    """
+    from effectmeter.estimators.small_samples import quasi_score_rate_ratio
+
+    label = np.arange(len(before)) if cluster is None else cluster
+    return quasi_score_rate_ratio(
+        np.concatenate([after, before]),
+        np.concatenate([years_after, years_before]),
+        np.repeat([1.0, 0.0], len(before)),
+        cluster=np.concatenate([label, label]),
+        level=level,
+    )
+
+
+def difference_in_change_bound(
+    before: FloatArray,
+    after: FloatArray,
+    years_before: FloatArray,
+    years_after: FloatArray,
+    treated01: FloatArray,
+    *,
+    cluster: NDArray[np.generic] | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Return the bound on the ratio of two changes, for where an arm has no events on one side of the start.
+
+    Notes
+    -----
+    The limits of the arms' changes (`change_bound`), divided; each arm at half the error, so that both hold together
+    (Bonferroni). There is no p-value.
+    """
+    arms = []
+    for arm in (1.0, 0.0):
+        who = treated01 == arm
+        own = None if cluster is None else cluster[who]
+        numbers = (before[who], after[who], years_before[who], years_after[who])
+        arms.append(change_bound(*numbers, cluster=own, level=(1.0 + level) / 2.0))
+    one, zero = arms
+
+    def divided(above: float | None, below: float | None) -> float | None:
+        return above / below if above is not None and below else None
+
+    value = divided(one.value, zero.value)
+    return Estimate(
+        value=value,
+        std_error=None,
+        low=divided(one.low, zero.high) or None,
+        high=divided(one.high, zero.low),
+        p_value=None,
+        level=level,
+        estimator=one.estimator,
+        variance=one.variance,
+    )
+
+
 def difference_in_change(
     before: FloatArray,
     after: FloatArray,
@@ -144,7 +214,8 @@ def difference_in_change_permutation(
     For a ratio r, treated clusters' offsets are moved by ``log r``; all clusters then share one change, fitted, with
     residuals ``q = after - total p``. The statistic is the efficient score ``sum (t - tbar) q`` over the root of its
     sum of squares, which keeps the test valid when arms differ in spread. The interval holds the r that are not
-    rejected. One arm without events on a side leaves the value None, and a limit that is not found is None.
+    rejected. With one arm without events on a side the value is 0 or None (without end) and there is only the other
+    limit; a limit that is not found is None.
 
     References
     ----------
@@ -168,10 +239,12 @@ def difference_in_change_permutation(
         ).value
     except SeparationError:
         point = None
-    centre = 0.0 if point is None else float(np.log(point))
+    centre = _endless(units) if point is None else float(np.log(point))
     low, high = (_crossing(p_value, centre, side, 1.0 - level) for side in (-1.0, 1.0))
+    if point is None and low is None and high is None:
+        raise SeparationError("an arm has no events on one side of the start, and the permutations give no bound")
     return Estimate(
-        value=point,
+        value=0.0 if point is None and centre < 0.0 else point,
         std_error=None,
         low=None if low is None else float(np.exp(low)),
         high=None if high is None else float(np.exp(high)),
@@ -268,10 +341,22 @@ def _scores(labels: FloatArray, q: FloatArray, information: FloatArray) -> Float
     return result
 
 
+def _endless(units: _Clusters) -> float:
+    """Return the end of the scale that the ratio runs to where an arm has no events on a side."""
+    one, zero = units.treated == 1.0, units.treated == 0.0
+    falls = units.after[one].sum() == 0.0 or units.before[zero].sum() == 0.0
+    rises = units.before[one].sum() == 0.0 or units.after[zero].sum() == 0.0
+    if falls == rises:
+        raise SeparationError("there are no events on one side of the start in either arm")
+    return -FURTHEST if falls else FURTHEST
+
+
 def _crossing(p_value: Callable[[float], float], centre: float, side: float, alpha: float) -> float | None:
-    """Return where the p-value falls to `alpha` on one side of the centre; None if it does not within e^8."""
+    """Return where the p-value falls to `alpha` on one side of the centre; None if it does not within e^16."""
     inside, outside = centre, centre
-    for width in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0):
+    if p_value(centre) <= alpha:
+        return None
+    for width in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
         outside = centre + side * width
         if p_value(outside) <= alpha:
             break

@@ -368,7 +368,7 @@ def cumulative_incidence(
     q = np.clip(n_events / at_risk, 0.0, 1.0)
     survival = np.cumprod(1.0 - q)
     effective = at_risk**2 / np.maximum(squares, 1e-300)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative = np.sqrt(np.cumsum(q / ((1.0 - q) * effective)))
         half = stats.norm.ppf(1.0 - (1.0 - level) / 2.0) * relative / -np.log(survival)
         low, high = 1.0 - survival ** np.exp(-half), 1.0 - survival ** np.exp(half)

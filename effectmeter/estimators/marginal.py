@@ -167,6 +167,8 @@ def standardise(
         offset=None if years is None else np.log(years),
         weight=None if weights is None else weights.weight,
     )
+    if family == "binomial" and fit.slope.max() < 1e-6:  # every risk is 0 or 1, in either arm alike
+        raise SeparationError("the covariates predict the outcome perfectly for everybody")
     share, share_gradient = target_weight(treated01, weights, estimand)
     if years is not None:
         share = share * years

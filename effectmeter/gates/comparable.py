@@ -16,6 +16,7 @@ import polars as pl
 from effectmeter.designs.base import AnalysisData
 from effectmeter.estimators.base import EstimationError, FloatArray
 from effectmeter.gates.base import Finding, contrast_pairs, fold, percent
+from effectmeter.gates.people import FEWEST_CLUSTERS
 from effectmeter.results import BalanceRow, Comparability, EffectRow, GateResult
 
 BALANCE_ALPHA = 0.01
@@ -110,6 +111,8 @@ def _chance_tests(data: AnalysisData, treated: str) -> list[float]:
     cluster = people["cluster"].fill_null("").to_numpy()[keep] if data.plan.cluster else None
     if not 0 < arm.sum() < len(arm):
         return []
+    if cluster is not None and min(len(np.unique(cluster[arm == side])) for side in (0, 1)) < FEWEST_CLUSTERS:
+        return []  # an error from so few clusters is far too small; the gate on clusters hides what it concerns
     return [chance_p_value(X[:, column], arm, strata, cluster) for column in range(X.shape[1])]
 
 
@@ -145,8 +148,10 @@ def chance_p_value(
         influence = influence * math.sqrt(number / max(number - 1, 1))
         df = number - 1
     error = math.sqrt(float(influence @ influence)) / information
-    if error <= 0 or df < 1:
+    if df < 1:
         return 1.0
+    if error <= 1e-9 * abs(slope):  # the term says who was treated
+        return 0.0
     return float(2 * stdtr(df, -abs(slope) / error))
 
 

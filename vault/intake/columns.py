@@ -102,8 +102,11 @@ def expected_names(plan: Plan, table: Table) -> tuple[str, ...]:
 
 
 def required_groups(plan: Plan, table: Table) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of columns of which one must be there; counts per person carry their own time."""
-    if table.name == "persons" and "person_counts" in plan.source and "events" not in plan.source:
+    """Return the groups of columns of which one must be there; persons need a time only where events are placed in it.
+
+    Counts per person carry their own time, and a delivered value (a score, a weight) has none.
+    """
+    if table.name == "persons" and "events" not in plan.source:
         return ()
     return table.one_of
 

@@ -26,7 +26,7 @@ from vault.intake.raw_table import RawTable
 from vault.intake.text_files import read_text
 from vault.intake.workbooks import read_excel, read_parquet, read_statistics
 
-_MAY_BE_EMPTY = ("absences",)
+_MAY_BE_EMPTY = ("events", "absences")
 _ROWS_NAMED = 5
 
 
