@@ -458,14 +458,17 @@ def _rejected_share(table: Table, maximum: float) -> Rule:
         table.storage,
         Statement(
             "expectations/rejected_share",
-            tuple(("landing.files", column) for column in ("table_name", "n_rows_read", "n_rejected")),
+            (
+                *(("landing.files", column) for column in ("table_name", "n_rows_read", "n_rejected")),
+                ("landing.rejects", "reason"),
+            ),
             {"table_name": table.name},
         ),
         Words(
             en="At most {threshold} of the delivered rows was rejected.",
             nl="Hoogstens {threshold} van de geleverde rijen is geweigerd.",
-            do_en="Read landing.rejects: file, row number and reason of every rejected row; mend the plan or the file.",
-            do_nl="Lees landing.rejects: bestand, rij en reden per geweigerde rij; herstel het plan of het bestand.",
+            do_en="Run `effectmeter check`: it lists why rows were rejected and which; mend the plan or the file.",
+            do_nl="Draai `effectmeter check`: dat noemt waarom en welke rijen; herstel het plan of het bestand.",
         ),
         max_share=maximum,
         threshold=percentage(maximum),

@@ -1,4 +1,4 @@
-"""Event rates per person-year: within the plan's bounds, and not drifting from the quarter before.
+"""Event rates per person-year: above zero, within the plan's bounds, and not drifting from the quarter before.
 
 The quarter before is measured on its own vault with the statements of this quarter's plan, so that a changed definition
 of an outcome does not look like a change in the world.
@@ -16,7 +16,7 @@ from effectmeter.plan import Outcome, Plan
 from effectmeter.quarters import Quarter
 from effectmeter.schema import STANDARD_TABLES
 from expectations.checks import CheckNotEvaluatedError
-from expectations.rules import Rule, Statement, Words, figure_within, percentage, slug
+from expectations.rules import SOME, Rule, Statement, Words, figure_within, percentage, slug
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,6 +78,22 @@ def rate_rules(plan: Plan, reference_date: date, previous: Mapping[str, float | 
                 threshold=f"{bounds[0]:g} to {bounds[1]:g} per person-year",
                 unit="per person-year",
             )
+        yield figure_within(
+            slug("rate", name, "above_zero"),
+            table,
+            statement,
+            Words(
+                en=f"{name}: it happened at least once in somebody's follow-up.",
+                nl=f"{name}: het kwam minstens één keer voor in iemands volgperiode.",
+                do_en=f"Compare outcomes.{name} in the plan with what the delivery calls it, letter for letter; "
+                f"another word is mapped under source.{table.split('.')[-1]}.columns. Else ask where these rows are.",
+                do_nl=f"Vergelijk outcomes.{name} in het plan letterlijk met hoe de aanlevering het noemt; een ander "
+                f"woord komt onder source.{table.split('.')[-1]}.columns. Vraag anders waar deze rijen zijn.",
+            ),
+            minimum=SOME,
+            threshold="more than 0",
+            unit="per person-year",
+        )
         before = previous.get(name)
         yield figure_within(
             slug("rate", name, "not_drifting"),

@@ -88,6 +88,7 @@ select
     person_id, index_date + 40 as start_date, (index_date + 50)::date as end_date, 'detention' as reason
 from landing.persons
 where person_id between 'p10' and 'p20';
+create table landing.rejects (table_name varchar, reason varchar);
 create view landing.files as
 with kept as (
     select 'persons' as table_name, count(*) as n from landing.persons
@@ -103,6 +104,7 @@ _COUNTS = """
 create table landing.person_counts as
 select person_id, period, 'contact' as outcome, 1::bigint as "count", 365::bigint as days
 from landing.persons cross join (values ('before'), ('after')) as periods(period);
+create table landing.rejects (table_name varchar, reason varchar);
 create view landing.files as
 with kept as (
     select 'persons' as table_name, count(*) as n from landing.persons
@@ -244,6 +246,19 @@ LANDING_DEFECTS: dict[str, Defect] = {
     "rate_victim_registration_not_drifting": Defect(
         f"delete from {_E} where event_type = 'victim_registration' and person_id > 'p15'"
     ),
+    "rate_police_contact_above_zero": Defect(
+        f"delete from {_E} where event_type = 'police_contact'",
+        frozenset({"rate_police_contact_not_drifting", "rate_police_contact_within_bounds"}),
+        is_alone=True,
+    ),
+    "rate_serious_above_zero": Defect(
+        f"delete from {_E} where event_type = 'conviction'", frozenset({"rate_serious_not_drifting"}), is_alone=True
+    ),
+    "rate_victim_registration_above_zero": Defect(
+        f"delete from {_E} where event_type = 'victim_registration'",
+        frozenset({"rate_victim_registration_not_drifting"}),
+        is_alone=True,
+    ),
     "persons_not_empty": Defect(
         f"delete from {_P}; delete from {_E}; delete from {_A}",
         frozenset({"persons_every_arm_present"}),
@@ -276,6 +291,11 @@ COUNTS_DEFECTS: dict[str, Defect] = {
         f'update {_C} set "count" = 4', frozenset({"rate_contact_not_drifting"}), True
     ),
     "rate_contact_not_drifting": Defect(f'update {_C} set "count" = 2', is_alone=True),
+    "rate_contact_above_zero": Defect(
+        f'update {_C} set "count" = 0',
+        frozenset({"rate_contact_not_drifting", "rate_contact_within_bounds"}),
+        is_alone=True,
+    ),
     "person_counts_not_empty": Defect(f"delete from {_C}", is_alone=True),
 }
 _K, _W = "cohort.persons", "outcomes.person_windows"
