@@ -6,6 +6,7 @@ from pathlib import Path
 from assets.provenance import ROOT
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
+from effectmeter.plan_rules import nearest
 from effectmeter.quarters import Quarter
 
 REAL = ROOT / "programmes" / "deliveries"
@@ -22,7 +23,10 @@ def write_deliveries(
     for programme in wanted:
         if programme not in known:
             raise UsageError(
-                f"no delivery is bundled for '{programme[:60]}'", where="--programme", allowed=", ".join(known)
+                f"no delivery is bundled for '{programme[:60]}'",
+                where="--programme",
+                allowed=", ".join(known),
+                next_step=nearest(programme, known),
             )
     written: dict[str, tuple[Path, ...]] = {}
     for programme in wanted or known:

@@ -5,11 +5,10 @@ when it is whole; a killed run leaves at most such a folder behind, which the ne
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from effectmeter.errors import EffectmeterError
+from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from effectmeter.results import ClaimRuling, EffectRow, GateResult, as_record
@@ -32,12 +31,18 @@ def find_edition(home: Home, programme: str, quarter: Quarter) -> Path:
     """Return the newest edition of a programme's quarter, or say that there is none."""
     edition = latest_edition(home.releases(programme, quarter))
     if edition is None:
-        raise EffectmeterError(
-            f"there is no release of {programme} for {quarter}",
-            where=str(home.release_root),
-            next_step=f"run `effectmeter refresh --programme {programme} --quarter {quarter}`",
-        )
+        released = sorted(path.name for path in (home.release_root / programme).glob("*-Q[1-4]"))
+        raise _not_refreshed("release", programme, quarter, released)
     return edition
+
+
+def _not_refreshed(what: str, programme: str, quarter: Quarter, there: list[str]) -> UsageError:
+    return UsageError(
+        f"there is no {what} of {programme} for {quarter}",
+        where="--quarter",
+        allowed=", ".join(there) or f"no quarter yet: {programme} was never refreshed",
+        next_step=f"run `effectmeter refresh --programme {programme} --quarter {quarter}`",
+    )
 
 
 def read_passport(edition: Path) -> dict[str, Any]:
@@ -52,20 +57,6 @@ def next_edition_name(folder: Path) -> str:
     return f"{int(newest.name) + 1 if newest else 1:03d}"
 
 
-def fresh_staging(folder: Path) -> Path:
-    """Return an empty staging folder, clearing what a killed run left there."""
-    staging = folder / STAGING
-    if staging.exists():
-        shutil.rmtree(staging)
-    staging.mkdir(parents=True)
-    return staging
-
-
-def publish(staging: Path, name: str) -> Path:
-    """Move a finished staging folder into its final place in one rename, and return that place."""
-    return staging.rename(staging.with_name(name))
-
-
 def vault_effects(home: Home, programme: str, quarter: Quarter) -> dict[str, list[dict[str, Any]]]:
     """Return effects, gates and claims as they lie in the vault: unrounded, hidden rows with their values."""
     from vault.connection import open_vault
@@ -73,11 +64,8 @@ def vault_effects(home: Home, programme: str, quarter: Quarter) -> dict[str, lis
 
     path = home.vault(programme, quarter)
     if not path.exists():
-        raise EffectmeterError(
-            f"there is no vault of {programme} for {quarter}",
-            where=str(home.root / "vault"),
-            next_step=f"run `effectmeter refresh --programme {programme} --quarter {quarter}`",
-        )
+        there = sorted(file.stem for file in path.parent.glob("*-Q[1-4].duckdb"))
+        raise _not_refreshed("vault", programme, quarter, there)
     with open_vault(path, read_only=True) as connection:
         return {
             "effects": [as_record(row) for row in read_results(connection, "estimate.effects", EffectRow)],

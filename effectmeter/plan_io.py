@@ -173,7 +173,14 @@ def _read(path: Path) -> Document:
 
 
 def _all(faults: list[EffectmeterError]) -> PlanError:
-    return PlanError(faults)
+    """Return faults as one, in the order of the lines they are on; those of one plan stay together."""
+    return PlanError(sorted(faults, key=_place))
+
+
+def _place(fault: EffectmeterError) -> tuple[str, int]:
+    """Return file and line of ``plan.yaml:12: field``."""
+    found = re.match(r"(.*?\.yaml):(\d+)", fault.where)
+    return (found[1], int(found[2])) if found else (fault.where, 0)
 
 
 def _fault(

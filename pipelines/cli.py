@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +21,11 @@ import typer
 from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
 from effectmeter.quarters import Quarter
+from pipelines.programmes import find_plan, planned, require_known, stored
 
 app = typer.Typer(
     name="effectmeter",
-    help="Does a crime-prevention programme work? From an anonymised delivery to an honest effect report.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -64,25 +66,33 @@ def put(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def find_plan(folder: Path, programme: str) -> Path:
-    """Return the path of a programme's plan, or say which there are."""
-    import difflib
+def put_json(found: Any) -> None:
+    """Write a result for a machine: one JSON document, and nothing else, on standard output."""
+    put(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
 
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if programme not in known:
-        near = difflib.get_close_matches(programme, known, n=1)
-        raise UsageError(
-            f"there is no plan for '{programme[:60]}' in {folder}",
-            where="--programme",
-            allowed=", ".join(known) or "no plans there yet",
-            next_step=f"did you mean '{near[0]}'?" if near else "make one with `effectmeter plan new`",
-        )
-    return folder / f"{programme}.yaml"
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        put(version("effectmeter"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    is_version_wanted: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Say whether a crime-prevention programme works: from an anonymised delivery to an honest effect report."""
 
 
 @app.command()
 def refresh(
-    programme: Annotated[list[str] | None, typer.Option("--programme", help="Which programmes [default: all]")] = None,
+    programme: Annotated[
+        list[str] | None, typer.Option("--programme", help="Which; may be repeated [default: all]", show_default=False)
+    ] = None,
     quarter: QuarterOption = None,
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
@@ -96,26 +106,32 @@ def refresh(
 
     installation, folder, wanted = Home.from_environment(home), programmes_folder(programmes), quarter_of(quarter)
     started = monotonic()
+    say(f"refreshing {', '.join(programme or ['all programmes'])} for {wanted}")
     from pipelines.refresh import refresh as run
 
     def progress(name: str, step: str) -> None:
         say(f"  {monotonic() - started:5.1f} s  {name}: {step}")
 
     results = run(installation, folder, programme or [], wanted, progress)
-    report = [_refreshed(installation, result) for result in results]
-    if json_:
-        put(json.dumps({"quarter": str(wanted), "programmes": report}, ensure_ascii=False, indent=1))
-    else:
-        for entry in report:
-            put("")
-            put(f"{entry['programme']} {entry['quarter']}{'  SYNTHETIC' if entry.get('synthetic') else ''}")
-            if entry["exit_code"]:
-                put(f"  refused, nothing published:\n{entry['refusal']}")
-            else:
-                put(f"  {entry['verdict']['en']}\n  {entry['verdict']['nl']}\n  report: {entry['report']}")
     if not results:
         raise UsageError(f"there are no plans in {folder}", next_step="make one with `effectmeter plan new`")
+    report = [_refreshed(installation, result) for result in results]
+    if json_:
+        put_json({"quarter": str(wanted), "programmes": report})
+    else:
+        for entry in report:
+            _tell(entry)
     raise typer.Exit(max(result.exit_code for result in results))
+
+
+def _tell(entry: dict[str, Any]) -> None:
+    """Print how one programme ended: its verdict on standard output, a refusal on standard error."""
+    title = f"\n{entry['programme']} {entry['quarter']}{'  SYNTHETIC' if entry.get('synthetic') else ''}"
+    if entry["exit_code"]:
+        say(f"{title}\n  refused, nothing published:\n{indent(entry['refusal'], '    ')}")
+    else:
+        put(f"{title}\n  {entry['verdict']['en']}\n  {entry['verdict']['nl']}\n  report: {entry['report']}")
+        sys.stdout.flush()
 
 
 def _refreshed(home: Home, result: Any) -> dict[str, Any]:
@@ -145,6 +161,7 @@ def check(
     quarter: QuarterOption = None,
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
+    is_all: Annotated[bool, typer.Option("--all", help="List the checks that passed as well.")] = False,
     json_: JsonOption = False,
 ) -> None:
     """Check a plan and its delivery without estimating anything.
@@ -153,35 +170,18 @@ def check(
     """
     from assets.checking import check_delivery
     from effectmeter.plan_io import load_plan
+    from pipelines.printing import check_lines, check_records, landed_lines
 
     installation, wanted = Home.from_environment(home), quarter_of(quarter)
     plan = load_plan(find_plan(programmes_folder(programmes), programme))
-    say(f"plan {programme}: sound")
+    say(f"plan {programme}: sound; checking its delivery of {wanted}")
     landed, outcomes = check_delivery(installation, plan, wanted)
-    failed = [outcome for outcome in outcomes if not outcome.passed and outcome.spec.severity == "critical"]
     if json_:
-        checks = [
-            {
-                "check": outcome.spec.name,
-                "severity": outcome.spec.severity,
-                "passed": outcome.passed,
-                "figure": outcome.figure,
-                "threshold": outcome.threshold,
-                "advice": "" if outcome.passed else outcome.advice_en,
-            }
-            for outcome in outcomes
-        ]
-        put(
-            json.dumps({"programme": programme, "quarter": str(wanted), "checks": checks}, ensure_ascii=False, indent=1)
-        )
+        put_json({"programme": programme, "quarter": str(wanted), **check_records(landed, outcomes)})
     else:
-        for line in landed:
+        for line in (*landed_lines(landed), *check_lines(outcomes, is_all=is_all)):
             put(line)
-        for outcome in outcomes:
-            mark = "ok  " if outcome.passed else ("STOP" if outcome.spec.severity == "critical" else "warn")
-            put(f"{mark} {outcome.spec.name}: {outcome.figure} (allowed: {outcome.threshold})")
-            if not outcome.passed:
-                put(f"       next: {outcome.advice_en}")
+    failed = [outcome for outcome in outcomes if not outcome.passed and outcome.spec.severity == "critical"]
     raise typer.Exit(1 if failed else 0)
 
 
@@ -190,39 +190,33 @@ def effects(
     programme: ProgrammeOption,
     quarter: QuarterOption = None,
     home: HomeOption = None,
+    programmes: ProgrammesOption = None,
     json_: JsonOption = False,
-    released: Annotated[bool, typer.Option("--released", help="The cleared copy instead of the vault's.")] = False,
+    is_released: Annotated[bool, typer.Option("--released", help="The cleared copy instead of the vault's.")] = False,
 ) -> None:
     """Print effects, gates and claims: from the vault, or as released.
 
     Example: effectmeter effects --programme tarp --quarter 2026-Q3 --json
     """
     from assets.releases import released_effects, vault_effects
+    from pipelines.printing import effect_lines
 
     installation, wanted = Home.from_environment(home), quarter_of(quarter)
-    found = (released_effects if released else vault_effects)(installation, programme, wanted)
+    _require_programme(installation, programmes, programme)
+    found = (released_effects if is_released else vault_effects)(installation, programme, wanted)
     if json_:
-        put(json.dumps(found, ensure_ascii=False, allow_nan=False))
-        return
-    for row in found["effects"]:
-        put(_effect_line(row))
-    for gate in found["gates"]:
-        put(f"gate {gate['gate']}: {gate['status']} - {gate['sentence']}")
-    for claim in found["claims"]:
-        put(f"claim '{claim['words']}': {claim['ruling']} - {claim['sentence']}")
-
-
-def _effect_line(row: dict[str, Any]) -> str:
-    window = f"{row['window_days']} days" if row["window_days"] else "own follow-up"
-    shown = [row[name] for name in ("estimate", "conf_low", "conf_high")]
-    figures = " ".join("-" if value is None else f"{value:.3f}" for value in shown)
-    what = f"{row['outcome']:<18} {row['measure']:<20} {window:<14}"
-    return f"{row['analysis']:<16} {what} {figures:<22} {row['status']}"
+        put_json(found)
+    else:
+        put("\n".join(effect_lines(found)))
 
 
 @app.command()
 def report(
-    programme: ProgrammeOption, quarter: QuarterOption = None, home: HomeOption = None, json_: JsonOption = False
+    programme: ProgrammeOption,
+    quarter: QuarterOption = None,
+    home: HomeOption = None,
+    programmes: ProgrammesOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Say where a programme's newest report lies.
 
@@ -230,15 +224,31 @@ def report(
     """
     from assets.releases import find_edition
 
-    edition = find_edition(Home.from_environment(home), programme, quarter_of(quarter))
+    installation = Home.from_environment(home)
+    _require_programme(installation, programmes, programme)
+    edition = find_edition(installation, programme, quarter_of(quarter))
     files = {language: str(edition / f"report.{language}.html") for language in ("nl", "en")}
-    put(json.dumps(files) if json_ else "\n".join(files.values()))
+    if json_:
+        put_json(files)
+    else:
+        put("\n".join(files.values()))
+
+
+def _require_programme(home: Home, programmes: Path | None, programme: str) -> None:
+    folder = programmes_folder(programmes)
+    require_known(programme, planned(folder) | stored(home), folder)
 
 
 @plan_app.command("new")
 def plan_new(
     programme: Annotated[str, typer.Argument(help="Name: lower-case letters, digits and hyphens.")],
-    design: Annotated[str, typer.Option("--design", help="randomised, comparison_cohort, before_after, ...")],
+    design: Annotated[
+        str,
+        typer.Option(
+            "--design",
+            help="randomised, comparison_cohort, before_after, staggered_areas, interrupted_series or pooled_trials.",
+        ),
+    ],
     programmes: ProgrammesOption = None,
 ) -> None:
     """Write a commented plan that validates as it is, ready to be filled in.
@@ -255,11 +265,16 @@ def plan_new(
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     put(str(path))
+    delivery = Home.from_environment().delivery(programme, quarter_of(None))
+    say(f"next: fill it in, put the files in {delivery}, and run `effectmeter check --programme {programme}`")
 
 
 @app.command()
 def worlds(
-    programme: Annotated[list[str] | None, typer.Option("--programme", help="Which [default: all bundled]")] = None,
+    programme: Annotated[
+        list[str] | None,
+        typer.Option("--programme", help="Which; may be repeated [default: all bundled]", show_default=False),
+    ] = None,
     quarter: QuarterOption = None,
     home: HomeOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same files.", show_default=False)] = None,
@@ -312,10 +327,10 @@ def _plainly() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, on the arguments of the process when none are given."""
     with _plainly():
-        app()
+        app(None if arguments is None else list(arguments), prog_name="effectmeter")
 
 
 if __name__ == "__main__":

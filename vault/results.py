@@ -90,7 +90,7 @@ def read_results(connection: duckdb.DuckDBPyConnection, table: str, row_type: ty
     except (duckdb.CatalogException, duckdb.BinderException):
         raise EffectmeterError(
             f"the vault holds no table {table} in the shape that this version reads",
-            next_step="run `effectmeter refresh` for this programme and quarter",
+            next_step="run `effectmeter refresh` for this programme and quarter, and mend what it refuses",
         ) from None
     keys = [field.name for field in described]
     return tuple(row_type(**dict(zip(keys, values, strict=True))) for values in found)
