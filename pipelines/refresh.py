@@ -8,11 +8,12 @@ from pathlib import Path
 import dagster as dg
 
 from assets.installation import QUARTERS
-from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from pipelines.definitions import build_definitions, read_plans
 from pipelines.instance import open_instance
+from pipelines.printing import step_words
+from pipelines.programmes import require_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +42,16 @@ def find_programmes(folder: Path, wanted: Sequence[str]) -> tuple[list[str], dic
     UsageError
         When a wanted programme has no plan; names the nearest.
     """
-    import difflib
-
     plans, faults = read_plans(folder)
     known = sorted({*plans, *faults})
     for programme in wanted:
-        if programme not in known:
-            near = difflib.get_close_matches(programme, known, n=1)
-            raise UsageError(
-                f"there is no plan for '{programme[:60]}'",
-                where="--programme",
-                allowed=", ".join(known) or f"no plans found in {folder}",
-                next_step=f"did you mean '{near[0]}'?" if near else "see `effectmeter plan new`",
-            )
+        require_known(programme, known, folder)
     chosen = list(dict.fromkeys(wanted)) or known
     return [name for name in chosen if name in plans], {name: faults[name] for name in chosen if name in faults}
 
 
 class _Progress(logging.Handler):
-    """Hands each finished step's name to a listener; Dagster's own log goes to its database, not to the terminal."""
+    """Tells a listener what each step does as it starts; Dagster's own log goes to its database alone."""
 
     def __init__(self, listener: Callable[[str], None]) -> None:
         super().__init__()
@@ -68,7 +60,7 @@ class _Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
         if event is not None and event.event_type_value == "STEP_START":
-            self._listener(str(event.step_key).split("__")[-1].replace("_", " "))
+            self._listener(step_words(str(event.step_key)))
 
 
 def refresh(
@@ -85,7 +77,7 @@ def refresh(
     programmes
         Names; empty for all.
     listener
-        Called with programme and step as each step starts.
+        Called with programme and what is being done, as each step starts.
 
     Returns
     -------
