@@ -32,12 +32,18 @@ def frame_of(table: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
-def clear_gates(gates: Sequence[GateResult], rules: Rules) -> list[GateResult]:
-    """Return the gates with the counts in their figures and sentences rounded or masked."""
+def clear_gates(gates: Sequence[GateResult], rules: Rules, n: float | None = None) -> list[GateResult]:
+    """Return the gates with the counts in their figures and sentences rounded or masked.
+
+    Parameters
+    ----------
+    n
+        Persons in the smallest arm, which percentages are taken to be of.
+    """
     return [
         replace(
             gate,
-            figure=disclosure.clear_text(gate.figure, rules, below=_ASKED.get((gate.gate, gate.status), 0)),
+            figure=disclosure.clear_figure(gate.figure, rules, below=_ASKED.get((gate.gate, gate.status), 0), n=n),
             sentence=disclosure.clear_text(gate.sentence, rules, "en"),
             sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl"),
         )
@@ -119,9 +125,10 @@ def clear_balance(
             or _is_rare(row.mean_comparison_before, comparison, rules)
             or _is_rare(row.mean_comparison_after, comparison, rules)
         )
+        sizes = {"mean_treated": treated, "mean_comparison_before": comparison, "mean_comparison_after": comparison}
         means = {
-            name: None if is_few else disclosure.round_figure(getattr(row, name))
-            for name in ("mean_treated", "mean_comparison_before", "mean_comparison_after")
+            name: None if is_few else disclosure.round_share(getattr(row, name), size, rules)
+            for name, size in sizes.items()
         }
         smd = {name: disclosure.round_figure(getattr(row, name)) for name in ("smd_before", "smd_after")}
         records.append(record_of(row) | means | smd | {"is_suppressed": is_few})
@@ -168,8 +175,11 @@ def clear_curves(points: Sequence[CurvePoint], plan: Plan, rules: Rules) -> pl.D
             if point.incidence > rules.largest_class_share:
                 break
             total += step.n_events
+            # two decimals of 216 persons are finer than counts in fives; limits move along, or they would tell
+            shift = (disclosure.round_share(point.incidence, members[0].n_at_risk, rules) or 0.0) - point.incidence
             figures = {
-                name: disclosure.round_figure(getattr(point, name)) for name in ("incidence", "conf_low", "conf_high")
+                name: disclosure.round_figure(min(max(getattr(point, name) + shift, 0.0), 1.0))
+                for name in ("incidence", "conf_low", "conf_high")
             }
             counts = {
                 "n_at_risk": disclosure.safe_count(step.n_at_risk, rules),
@@ -191,12 +201,12 @@ def _last_day(points: Sequence[CurvePoint], plan: Plan) -> int:
     return min(windows) if windows else 28 * -(-last // 28)
 
 
-def clear_checks(checks: Sequence[Mapping[str, Any]], rules: Rules) -> pl.DataFrame:
-    """Return the data-quality checks with the counts in their figures rounded or masked."""
+def clear_checks(checks: Sequence[Mapping[str, Any]], rules: Rules, n: float | None = None) -> pl.DataFrame:
+    """Return the data-quality checks with the counts in their figures rounded or masked; `n` as in `clear_gates`."""
     return frame_of(
         "checks",
         (
-            {**check, "figure": disclosure.clear_text(str(check["figure"]), rules), "is_suppressed": False}
+            {**check, "figure": disclosure.clear_figure(str(check["figure"]), rules, n=n), "is_suppressed": False}
             for check in checks
         ),
     )

@@ -98,7 +98,10 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
         bare = replace(
             counted, events_treated=None, events_comparison=None, **_blank(), **_no_years(), **_texts(row, rules)
         )
-        return ClearedRow(bare, _lost_a_count(row, bare, ("n_treated", "n_comparison")))
+        # also where the gate hid a small cell first: the total less the other subgroups would give it
+        return ClearedRow(
+            bare, _lost_a_count(row, bare, ("n_treated", "n_comparison")) or any(_few_events(row, context))
+        )
     refusal = _refusal(row, context)
     if refusal is not None:
         return ClearedRow(
@@ -182,19 +185,34 @@ def _few_events(row: EffectRow, context: Context) -> tuple[bool, bool]:
 def _with_safe_counts(row: EffectRow, context: Context) -> EffectRow:
     """Return the row with its counts rounded or masked; figures untouched."""
     rules = context.rules
-    few, is_class = _few_events(row, context), _is_class(row, context)
+    few, is_class, is_small = _few_events(row, context), _is_class(row, context), _small_arms(row, context)
     minimum = rules.minimum_families if context.clusters_are_families else 1
+    no_events = [few[arm] or is_class[arm] or is_small[arm] for arm in (0, 1)]
+    # years until the first event fall short of the whole by what the events took
+    no_years = [is_small[arm] or (row.measure == "hazard_ratio" and no_events[arm]) for arm in (0, 1)]
     return replace(
         row,
         n_treated=disclosure.safe_count(row.n_treated, rules),
         n_comparison=disclosure.safe_count(row.n_comparison, rules),
-        events_treated=None if few[0] or is_class[0] else disclosure.safe_count(row.events_treated, rules),
-        events_comparison=None if few[1] or is_class[1] else disclosure.safe_count(row.events_comparison, rules),
-        person_years_treated=disclosure.safe_count(row.person_years_treated, rules),
-        person_years_comparison=disclosure.safe_count(row.person_years_comparison, rules),
+        events_treated=None if no_events[0] else disclosure.safe_count(row.events_treated, rules),
+        events_comparison=None if no_events[1] else disclosure.safe_count(row.events_comparison, rules),
+        person_years_treated=None if no_years[0] else disclosure.safe_count(row.person_years_treated, rules),
+        person_years_comparison=None if no_years[1] else disclosure.safe_count(row.person_years_comparison, rules),
         n_clusters_treated=disclosure.safe_count(row.n_clusters_treated, rules, minimum=minimum),
         n_clusters_comparison=disclosure.safe_count(row.n_clusters_comparison, rules, minimum=minimum),
     )
+
+
+def _small_arms(row: EffectRow, context: Context) -> tuple[bool, bool]:
+    """Return per arm whether it has too few persons or families to tell anything of, years included."""
+    rules = context.rules
+    persons, families = (row.n_treated, row.n_comparison), (row.n_clusters_treated, row.n_clusters_comparison)
+    small = [
+        disclosure.is_too_few(n, rules.minimum_persons)
+        or (context.clusters_are_families and disclosure.is_too_few(clusters, rules.minimum_families))
+        for n, clusters in zip(persons, families, strict=True)
+    ]
+    return small[0], small[1]
 
 
 def _lost_a_count(row: EffectRow, cleared: EffectRow, names: Sequence[str]) -> bool:

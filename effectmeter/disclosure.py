@@ -172,6 +172,21 @@ def round_figure(value: float | None, decimals: int = 2) -> float | None:
     return round(value, decimals) + 0.0
 
 
+def round_share(value: float | None, n: float | None, rules: Rules) -> float | None:
+    """Round a share of `n` persons, or a mean from 0 to 1 that may be one, as its count is rounded; to two decimals.
+
+    Two decimals alone tell the exact count of any group under a hundred.
+
+    Examples
+    --------
+    >>> round_share(48 / 216, 216, Rules()), round_share(0.41, 40, Rules()), round_share(23.456, 40, Rules())
+    (0.23, 0.38, 23.46)
+    """
+    if value is None or not n or not 0 <= value <= 1:
+        return round_figure(value)
+    return round_figure(min(round_count(value * n, rules.rounding_base) / n, 1.0))
+
+
 @dataclass(frozen=True, slots=True)
 class FromCounts:
     """A raw contrast computed from published counts.
@@ -373,7 +388,67 @@ _A_STATISTIC = re.compile(
 _MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
 
 
-def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0) -> str:
+_OF_A_TOTAL = re.compile(r"([\d,]+) / ([\d,]+) \([\d.]+ %\)")
+_GIVES_A_COUNT_BACK = re.compile(r" \((?:p [=<] [\d.]+|[\d.]+ %)\)")
+
+
+def safe_percentage(percentage: float, n: float | None, rules: Rules) -> str:
+    """Return a percentage of `n` persons as it may be published: as open as the count that it stands for, no more.
+
+    Of 340 persons 99.4 % is all but two: the bound says only that fewer than ten are missing. None and all stay, as
+    zero does. Other percentages come from the rounded count. Without `n` there are no decimals and nothing more.
+
+    Examples
+    --------
+    >>> [safe_percentage(share, 340, Rules()) for share in (99.4, 0.6, 0, 100, 52.3)]
+    ['> 97 %', '< 3 %', '0 %', '100 %', '53 %']
+    >>> safe_percentage(99.4, None, Rules()), safe_percentage(40, 8, Rules())
+    ('99 %', '-')
+    """
+    if n is None or percentage in (0, 100) or not 0 < percentage < 100:
+        return f"{percentage:.0f} %"
+    if n < rules.minimum_persons:
+        return "-"
+    limit, count = 100 * rules.minimum_persons / n, percentage * n / 100
+    if count < rules.minimum_persons:
+        return f"< {min(math.ceil(limit), 100)} %"
+    if n - count < rules.minimum_persons:
+        return f"> {max(math.floor(100 - limit), 0)} %"
+    whole = round_count(n, rules.rounding_base)
+    return f"{100 * min(round_count(count, rules.rounding_base), whole) / whole:.0f} %"
+
+
+def clear_figure(text: str, rules: Rules, *, below: int = 0, n: float | None = None) -> str:
+    """Return a figure of a check or a gate as `clear_text` does, without what would give a masked count back.
+
+    Parameters
+    ----------
+    n
+        Persons in the smallest group that a percentage can be of.
+
+    Examples
+    --------
+    >>> clear_figure("3 / 432 (0.7 %)", Rules()), clear_figure("48 / 432 (11.1 %)", Rules())
+    ('< 10 / 430', '50 / 430 (12 %)')
+    >>> clear_figure("7 events before the start, 2.1 expected (p = 0.006)", Rules())
+    '< 10 events before the start, 2.1 expected'
+    >>> clear_figure("99.4 %", Rules(), n=340)
+    '> 97 %'
+    """
+
+    def with_own_share(match: re.Match[str]) -> str:
+        part, total = (int(number.replace(",", "")) for number in match.groups())
+        shown, whole = safe_count(part, rules), safe_count(total, rules)
+        if not shown or not whole:
+            return f"{part} / {total} ({0 if part == 0 else 1} %)"
+        return f"{part} / {total} ({100 * min(shown / whole, 1):.0f} %)"
+
+    own = _OF_A_TOTAL.sub(with_own_share, text)
+    cleared = clear_text(own, rules, below=below, n=n if own == text else None)
+    return _GIVES_A_COUNT_BACK.sub("", cleared) if re.search(r"< \d+(?![\d.]| %)", cleared) else cleared
+
+
+def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0, n: float | None = None) -> str:
     """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
 
     Whole numbers count as counts of persons unless a unit (days, months, %) or a comparison sign says otherwise. Zero
@@ -385,6 +460,8 @@ def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0) -
         ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
     below
         Counts below it read as just that: 19, where 20 were asked, must not be rounded to 20.
+    n
+        Persons that percentages are of, where they are of persons.
 
     Examples
     --------
@@ -400,7 +477,7 @@ def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0) -
     def replaced(match: re.Match[str]) -> str:
         number, percent = match.group(1), match.group(2) or ""
         if percent:
-            return f"{float(number.replace(',', '.')):.0f}{percent}"
+            return safe_percentage(float(number.replace(",", ".")), n, rules)
         if decimal_sign in number:
             value, decimals = float(number.replace(",", ".")), len(number.split(decimal_sign)[1])
             return f"{value:.{min(decimals, 2)}f}".replace(".", decimal_sign)

@@ -152,22 +152,24 @@ def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
     rules = Rules.of(plan.disclosure)
     cleared = clear_effects(findings.effects, _context(findings, plan, rules))
     rows = tuple(entry.row for entry in cleared)
-    gates = cleared_tables.clear_gates(findings.gates, rules)
+    least = _smallest_arm(findings)
+    gates = cleared_tables.clear_gates(findings.gates, rules, least)
     claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules)
     row = primary_row(rows)
     frequencies = frequencies_of(row)
     facts = _facts(findings, plan, row, frequencies, rows, gates, claims)
+    attrition = cleared_tables.clear_attrition(findings.attrition, rules)
     tables = {
         "effects": _effects_frame(cleared),
         "gates": frame_of("gates", (as_record(gate) | {"is_suppressed": False} for gate in gates)),
         "claims": frame_of("claims", (as_record(claim) | {"is_suppressed": False} for claim in claims)),
         "verdict": _verdict_frame(findings.verdict, facts, frequencies),
-        "numbers": _numbers_frame(findings, rules),
-        "attrition": cleared_tables.clear_attrition(findings.attrition, rules),
+        "numbers": _numbers_frame(findings, attrition, rules),
+        "attrition": attrition,
         "balance": cleared_tables.clear_balance(findings.balance, _persons(findings), rules),
         "overlap": cleared_tables.clear_overlap(findings.overlap, rules),
         "curves": _curves(findings, plan, rules),
-        "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules),
+        "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules, least),
     }
     return Cleared(
         programme=plan.programme,
@@ -222,11 +224,23 @@ def _curves(findings: Findings, plan: Plan, rules: Rules) -> pl.DataFrame:
     return cleared_tables.clear_curves(visible, plan, rules)
 
 
-def _numbers_frame(findings: Findings, rules: Rules) -> pl.DataFrame:
-    """Return persons and families delivered per arm."""
+def _smallest_arm(findings: Findings) -> float | None:
+    """Return the persons in the smallest arm; None when nobody counted them."""
+    sizes = [size for row in findings.effects for size in (row.n_treated, row.n_comparison) if size is not None]
+    return min([*(entry.persons for entry in findings.numbers), *sizes], default=None)
+
+
+def _numbers_frame(findings: Findings, attrition: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Return persons and families delivered per arm: as many as the way to the analysis starts with.
+
+    The same number rounded on its own would, beside that, narrow down a loss that is masked.
+    """
+    first = attrition.filter(pl.col("step") == pl.col("step").min())
+    delivered = dict(zip(first["arm"], first["n_before"], strict=True))
     records = []
     for entry in findings.numbers:
         persons, families = safe_count(entry.persons, rules), safe_families(entry.families, rules)
+        persons = None if persons is None else delivered.get(entry.arm, persons)
         is_few = persons is None or (entry.families is not None and families is None)
         records.append({"arm": entry.arm, "persons": persons, "families": families, "is_suppressed": is_few})
     schema = {"arm": pl.String, "persons": pl.Int64, "families": pl.Int64, "is_suppressed": pl.Boolean}
