@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from assets.metadata import safe_figure
 from effectmeter.errors import DeliveryError, EffectmeterError
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
@@ -42,12 +43,62 @@ class Provenance:
     plan_hash: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a step made, and from what (``quality.built``, one row per step)."""
+
+    step: str
+    delivery_hash: str
+    plan_hash: str
+
+
+def forget_provenance(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget what lies in ``landing``, before something else does: a run killed half-way must leave no gate open."""
+    connection.execute("drop table if exists quality.provenance")
+
+
 def record_provenance(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery_hash: str) -> None:
     """Note which delivery and plan the landing tables come from."""
     from vault.results import write_results
 
     here = Provenance(delivery_hash=delivery_hash, plan_hash=plan_hash(plan))
     write_results(connection, "quality.provenance", [here])
+
+
+def record_built(connection: duckdb.DuckDBPyConnection, plan: Plan, step: str) -> None:
+    """Note that a step's tables come from what lies in ``landing`` now."""
+    from vault.results import write_results
+
+    here = read_provenance(connection, plan)
+    others = [row for row in _built(connection) if row.step != step]
+    built = Built(step=step, delivery_hash=here.delivery_hash, plan_hash=here.plan_hash)
+    write_results(connection, "quality.built", [*others, built])
+
+
+def require_built(connection: duckdb.DuckDBPyConnection, plan: Plan, step: str) -> None:
+    """Refuse to go on from tables that an earlier delivery, or another plan, left behind.
+
+    Raises
+    ------
+    DeliveryError
+        Names the step that has to run first.
+    """
+    here = read_provenance(connection, plan)
+    if Built(step=step, delivery_hash=here.delivery_hash, plan_hash=here.plan_hash) not in _built(connection):
+        raise DeliveryError(
+            f"'{step}' has not been made from the delivery as it is now",
+            where=plan.programme,
+            next_step=f"materialise '{step}' and what follows it",
+        )
+
+
+def _built(connection: duckdb.DuckDBPyConnection) -> tuple[Built, ...]:
+    from vault.results import read_results
+
+    try:
+        return read_results(connection, "quality.built", Built)
+    except EffectmeterError:
+        return ()
 
 
 def read_provenance(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Provenance:
@@ -133,7 +184,10 @@ def require_checked(connection: duckdb.DuckDBPyConnection, plan: Plan, battery: 
     if failed:
         raise DeliveryError(
             "blocked by failed checks: "
-            + "; ".join(f"{record.check_name} ({record.figure}, allowed {record.threshold})" for record in failed),
+            + "; ".join(
+                f"{record.check_name} ({safe_figure(record.figure, plan)}, allowed {record.threshold})"
+                for record in failed
+            ),
             where=plan.programme,
             next_step=failed[0].advice_en,
         )

@@ -1,9 +1,11 @@
 """What every asset is handed: where this installation keeps its things, and the partitions it works in."""
 
+import errno
 import functools
+import os
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -60,12 +62,20 @@ def refusing(home: Home, programme: str, step: str) -> Iterator[None]:
         ) from None
     except dg.Failure:
         raise
+    except OSError as error:
+        # its own words name a path and a cause, never a row
+        raise dg.Failure(
+            description=_of_the_machine(error, programme, step), metadata={"step": step, "exit_code": 1},
+            allow_retries=False,
+        ) from None  # fmt: skip
     except Exception as error:  # noqa: BLE001 - the privacy boundary: no foreign text may pass it
         path = fault_log(home, programme)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        with path.open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now(UTC).isoformat()} {step}\n{traceback.format_exc()}\n")
+        # a log that cannot be written must not let the fault out by another door
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            with path.open("a", encoding="utf-8") as log:
+                log.write(f"{datetime.now(UTC).isoformat()} {step}\n{traceback.format_exc()}\n")
         description = (
             f"{programme}: the step '{step}' met a fault that Effectmeter did not foresee ({type(error).__name__}).\n"
             f"  next: the details may quote data, so they are kept beside the vault in {path.name}; "
@@ -74,6 +84,14 @@ def refusing(home: Home, programme: str, step: str) -> Iterator[None]:
         raise dg.Failure(
             description=description, metadata={"step": step, "exit_code": 1}, allow_retries=False
         ) from None
+
+
+def _of_the_machine(error: OSError, programme: str, step: str) -> str:
+    where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    return (
+        f"{programme}: the step '{step}' could not read or write: {os.strerror(error.errno or errno.EIO)}{where}\n"
+        "  next: mend the disk or its rights and refresh again; nothing was published, and the last release stands"
+    )
 
 
 def safely(programme: str, step: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:

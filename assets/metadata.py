@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from effectmeter import disclosure
+from effectmeter.disclosure import Rules
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep
 from effectmeter.schema import Table
 
 
 def safe_count(count: int, plan: Plan) -> str:
-    """Return a count of persons as the release gate would show it.
+    """Return a count of persons or rows as the release gate would show it.
 
     Examples
     --------
@@ -24,12 +26,35 @@ def safe_count(count: int, plan: Plan) -> str:
     >>> safe_count(432, plan), safe_count(3, plan), safe_count(0, plan)
     ('430', '< 10', '0')
     """
-    rules = plan.disclosure
-    if count == 0:
-        return "0"
-    if count < rules.minimum_persons:
-        return f"< {rules.minimum_persons}"
-    return str(rules.rounding_base * round(count / rules.rounding_base))
+    shown = disclosure.safe_count(count, rules_of(plan))
+    if count and shown is None:
+        return f"< {rules_of(plan).minimum_persons}"
+    return str(shown or 0)
+
+
+def row_count(count: int, plan: Plan) -> dict[str, int]:
+    """Return a table's row count, rounded, under the name that Dagster draws over time; nothing when it is small.
+
+    The tables of the vault have a row per person, so that two exact counts tell how many were lost between them.
+    """
+    shown = disclosure.safe_count(count, rules_of(plan))
+    return {} if shown is None else {"dagster/row_count": shown}
+
+
+def safe_figure(figure: str, plan: Plan, n: int | None = None) -> str:
+    """Return a check's figure as the release gate would show it; `n` is the smallest arm, for percentages."""
+    return disclosure.clear_figure(figure, rules_of(plan), n=n)
+
+
+def rules_of(plan: Plan) -> Rules:
+    """Return the plan's disclosure rules. A missing reason for loose ones is the release gate's to refuse."""
+    settings, strict = plan.disclosure, Rules()
+    may_be_loose = bool((settings.reason or "").strip())
+    chosen = {
+        name: getattr(settings, name) if may_be_loose else max(getattr(settings, name), getattr(strict, name))
+        for name in ("minimum_persons", "minimum_families", "rounding_base")
+    }
+    return Rules(**chosen)
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -40,18 +65,21 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def attrition_table(steps: Sequence[AttritionStep], plan: Plan) -> dg.TableMetadataValue:
-    """Return the way from delivered to analysed as a table, with safe counts."""
+    """Return the way from delivered to analysed as a table: the very numbers that the release would show."""
+    from effectmeter.cleared_tables import clear_attrition
+
+    few = f"< {rules_of(plan).minimum_persons}"
     records = [
         dg.TableRecord(
             {
-                "step": step.name,
-                "arm": step.arm or "-",
-                "lost": safe_count(step.n_lost, plan),
-                "left": safe_count(step.n_after, plan),
-                "reason": step.reason,
+                "step": step["name"],
+                "arm": step["arm"] or "-",
+                "lost": few if step["n_lost"] is None else str(step["n_lost"]),
+                "left": few if step["n_after"] is None else str(step["n_after"]),
+                "reason": step["reason"],
             }
         )
-        for step in steps
+        for step in clear_attrition(steps, rules_of(plan)).to_dicts()
     ]
     columns = [dg.TableColumn(name) for name in ("step", "arm", "lost", "left", "reason")]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))

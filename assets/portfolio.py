@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.installation import Installation, refusing
+from assets.locks import alone_in
 
 
 def build_portfolio(programmes: Sequence[str]) -> dg.AssetsDefinition:
@@ -22,7 +23,13 @@ def build_portfolio(programmes: Sequence[str]) -> dg.AssetsDefinition:
         from reports import write_portfolio
 
         home = installation.home
-        with refusing(home, "portfolio", "portfolio"):
+        waiting = alone_in(
+            home.release_root,
+            busy="another process is writing the portfolio",
+            next_step="materialise 'portfolio' when that one is done",
+        )
+        with refusing(home, "portfolio", "portfolio"), waiting:
+            # the lock makes the last page written one that knows every release of the runs before it
             pages = write_portfolio(home.release_root)
         return dg.MaterializeResult(metadata={page.name: dg.MetadataValue.path(str(page)) for page in pages})
 

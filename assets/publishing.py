@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.gate import read_checks, require_checked
+from assets.gate import read_checks, require_built, require_checked
 from assets.metadata import picture
 from assets.provenance import record_plan, software
-from assets.releases import STAGING, fresh_staging, latest_edition, next_edition_name, publish, read_passport
-from assets.staging import stage, staged, unstage
+from assets.releases import STAGING, latest_edition, next_edition_name, read_passport
+from assets.staging import clean, fresh_staging, publish, stage, staged, writing
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
@@ -29,6 +29,7 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "landing")
         require_checked(connection, plan, "outcomes")
+        require_built(connection, plan, "diagnostics")
         recorded = [*read_checks(connection, "landing"), *read_checks(connection, "outcomes")]
         names = set(QualityCheck.__dataclass_fields__)
         checks = [
@@ -48,9 +49,9 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         data={"delivery_hash": recorded[0].delivery_hash, "files": files},
         software=software(),
     )
-    staging = fresh_staging(folder)
     passport["content_hash"] = content_hash(passport, cleared.tables)
-    stage(staging, cleared, passport)
+    with writing(folder):
+        stage(fresh_staging(folder), cleared, passport)
     shown = [row for row in cleared.rows if row.status == "shown"]
     return {
         "dagster/row_count": len(cleared.rows),
@@ -69,16 +70,19 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
 
     folder = home.releases(plan.programme, quarter)
     staging = folder / STAGING
-    cleared, passport = staged(staging)
-    newest = latest_edition(folder)
-    if newest is not None and read_passport(newest)["content_hash"] == passport["content_hash"]:
-        shutil.rmtree(staging)
-        edition, what = newest, f"unchanged: edition {newest.name} stands"
-    else:
-        write_release(staging, cleared, passport, plan)
-        unstage(staging)
-        edition = publish(staging, passport["edition"])
-        what = f"edition {edition.name} published"
+    with writing(folder):
+        cleared, passport = staged(staging)
+        newest = latest_edition(folder)
+        if newest is not None and read_passport(newest)["content_hash"] == passport["content_hash"]:
+            shutil.rmtree(staging)
+            edition, what = newest, f"unchanged: edition {newest.name} stands"
+        else:
+            # numbered here and not by the release gate: another run may have published since
+            passport["edition"] = next_edition_name(folder)
+            clean(staging)
+            write_release(staging, cleared, passport, plan)
+            edition = publish(staging, passport["edition"])
+            what = f"edition {edition.name} published"
     drawn = {"effects": forest_svg(cleared, plan), "balance": balance_svg(cleared, plan)}
     pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
     return pictures | {

@@ -1,12 +1,19 @@
 """Between the release gate and the report: the cleared result on disk, so that the report never needs the vault.
 
-The `release` asset leaves it in the staging folder, the `report` asset reads it there. Cleared values only.
+The `release` asset leaves it in the staging folder, the `report` asset reads it there, writes the release around it and
+moves the whole into place. Cleared values only. Both hold the quarter's folder meanwhile (see `writing`).
 """
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from assets.locks import alone_in
+from assets.releases import STAGING
 from effectmeter.cleared_document import from_document, to_document
 from effectmeter.errors import EffectmeterError
 from effectmeter.release import Cleared
@@ -14,10 +21,32 @@ from effectmeter.release import Cleared
 NAME = ".cleared.json"
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold a quarter's release folder: two runs that wrote in it at once would mix their editions."""
+    with alone_in(
+        folder,
+        busy="another process is writing a release here",
+        next_step="wait until it is done, then run this step again",
+    ):
+        yield
+
+
+def fresh_staging(folder: Path) -> Path:
+    """Return an empty staging folder, clearing what a killed run left there."""
+    staging = folder / STAGING
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    return staging
+
+
 def stage(staging: Path, cleared: Cleared, passport: dict[str, Any]) -> None:
-    """Leave a cleared result and its passport in a staging folder."""
+    """Leave a cleared result and its passport in a staging folder; whole or not at all."""
     document = {"cleared": to_document(cleared), "passport": passport}
-    (staging / NAME).write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    beside = staging / f"{NAME}.part"
+    beside.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    beside.replace(staging / NAME)
 
 
 def staged(staging: Path) -> tuple[Cleared, dict[str, Any]]:
@@ -39,6 +68,40 @@ def staged(staging: Path) -> tuple[Cleared, dict[str, Any]]:
     return from_document(document["cleared"]), document["passport"]
 
 
-def unstage(staging: Path) -> None:
-    """Take the document away again: a release folder holds exactly what the contract names."""
-    (staging / NAME).unlink()
+def clean(staging: Path) -> None:
+    """Take away what a report that was killed half-way wrote beside the cleared result."""
+    for path in staging.iterdir():
+        if path.name == NAME:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def publish(staging: Path, name: str) -> Path:
+    """Move a finished staging folder into its final place in one rename, and return that place.
+
+    Everything is on disk before the rename, so that after a power cut an edition is whole or not there.
+    """
+    (staging / NAME).unlink()  # a release folder holds exactly what the contract names
+    final = staging.with_name(name)
+    if final.exists():
+        raise EffectmeterError(
+            f"edition {name} is there already, and an edition is never overwritten",
+            where=str(final),
+            next_step="materialise 'release' together with 'report'; the next edition gets the next number",
+        )
+    for path in [*staging.rglob("*"), staging]:
+        _sync(path)
+    staging.rename(final)
+    _sync(final.parent)
+    return final
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -6,13 +6,22 @@ Heavy libraries are imported by the rooms inside the functions that use them, so
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeAlias
 
 import dagster as dg
+import duckdb
 
-from assets.gate import record_checks, record_provenance, require_checked
-from assets.metadata import attrition_table, column_schema, safe_count
+from assets.gate import (
+    forget_provenance,
+    record_built,
+    record_checks,
+    record_provenance,
+    require_built,
+    require_checked,
+)
+from assets.metadata import attrition_table, column_schema, row_count, safe_count, safe_figure
 from assets.provenance import record_plan
 from assets.publishing import release_step, report_step
 from assets.storage import read_comparability, write_comparability
@@ -33,16 +42,22 @@ def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     from vault.intake import land
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
+        forget_provenance(connection)
         report = land(connection, plan, home.delivery(plan.programme, quarter), quarter)
         record_provenance(connection, plan, report.delivery_hash)
     columns = [dg.TableColumn(name) for name in ("table", "rows kept", "rows rejected")]
     records = [
-        dg.TableRecord({"table": table.table, "rows kept": table.n_rows_kept, "rows rejected": table.n_rejected})
+        dg.TableRecord(
+            {
+                "table": table.table,
+                "rows kept": safe_count(table.n_rows_kept, plan),
+                "rows rejected": safe_count(table.n_rejected, plan),
+            }
+        )
         for table in report.files
     ]
     persons = [table.n_rows_kept for table in report.files if table.table == "persons"]
-    return {
-        "dagster/row_count": persons[0] if persons else sum(table.n_rows_kept for table in report.files),
+    return row_count(persons[0] if persons else sum(table.n_rows_kept for table in report.files), plan) | {
         "tables": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
         "delivery_hash": report.delivery_hash,
     }
@@ -56,11 +71,13 @@ def cohort_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "landing")
         steps = build_cohort(connection, plan, quarter)
+        record_built(connection, plan, "cohort")
     kept = {step.arm: step.n_after for step in steps}
-    return {
-        "dagster/row_count": sum(kept.values()),
-        "attrition": attrition_table(steps, plan),
-    } | {f"persons {arm}": safe_count(count, plan) for arm, count in kept.items()}
+    return (
+        row_count(sum(kept.values()), plan)
+        | {"attrition": attrition_table(steps, plan)}
+        | {f"persons {arm}": safe_count(count, plan) for arm, count in kept.items()}
+    )
 
 
 def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
@@ -70,9 +87,11 @@ def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "landing")
+        require_built(connection, plan, "cohort")
         build_outcomes(connection, plan, quarter)
+        record_built(connection, plan, "outcomes")
         rows = connection.sql("select count(*) from outcomes.person_windows").fetchall()[0][0]
-    return {"dagster/row_count": rows, "outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
+    return row_count(rows, plan) | {"outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
 
 
 def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
@@ -86,6 +105,7 @@ def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         require_checked(connection, plan, "outcomes")
         found = design_for(plan).compare(read_analysis_data(connection, plan, quarter))
         write_comparability(connection, found)
+        record_built(connection, plan, "comparability")
     worst = max((abs(row.smd_after) for row in found.balance if row.kind == "main"), default=None)
     return {
         "dagster/row_count": len(found.balance),
@@ -104,11 +124,13 @@ def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     record_plan(home, plan, quarter, date.today())
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "outcomes")
+        require_built(connection, plan, "comparability")
         data = read_analysis_data(connection, plan, quarter)
         comparability = read_comparability(connection)
         effects = design_for(plan).estimate(data, comparability)
         write_results(connection, "estimate.estimated", effects, EffectRow)
         write_results(connection, "estimate.curves", incidence_curves(data, comparability), CurvePoint)
+        record_built(connection, plan, "effects")
     analyses = Counter(row.analysis for row in effects)
     return {"dagster/row_count": len(effects)} | {f"rows {name}": count for name, count in sorted(analyses.items())}
 
@@ -124,6 +146,7 @@ def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "outcomes")
+        require_built(connection, plan, "effects")
         data = read_analysis_data(connection, plan, quarter)
         estimated = read_results(connection, "estimate.estimated", EffectRow)
         gates = design_for(plan).gates(data, read_comparability(connection), estimated)
@@ -133,6 +156,7 @@ def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         write_results(connection, "estimate.effects", effects, EffectRow)
         write_results(connection, "estimate.claims", claims, ClaimRuling)
         write_results(connection, "estimate.verdict", [verdict], Verdict)
+        record_built(connection, plan, "diagnostics")
     columns = [dg.TableColumn(name) for name in ("gate", "status", "threshold")]
     records = [
         # Figures of gates may hold small counts; the report shows the cleared ones.
@@ -147,7 +171,10 @@ def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
 
 def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOutcome, ...]:
-    """Run a battery of expectations and record it in the vault, where `require_checked` finds it."""
+    """Run a battery of expectations and record it in the vault, where `require_checked` finds it.
+
+    The vault keeps the figures as they are; what is returned goes to Dagster, with figures as a release shows them.
+    """
     from expectations import check_analysis, check_landing
     from vault.connection import open_vault
 
@@ -156,9 +183,20 @@ def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOu
         if table == "landing":
             outcomes = check_landing(connection, plan, quarter, previous if previous.exists() else None)
         else:
+            require_built(connection, plan, "outcomes")
             outcomes = check_analysis(connection, plan, quarter)
         record_checks(connection, plan, table, outcomes)
-    return outcomes
+        n = _smallest_arm(connection)
+    return tuple(replace(outcome, figure=safe_figure(outcome.figure, plan, n)) for outcome in outcomes)
+
+
+def _smallest_arm(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the persons in the smallest arm as delivered; None where persons were counted by the supplier."""
+    known = "select 1 from information_schema.tables where table_schema = 'landing' and table_name = 'persons'"
+    if not connection.sql(known).fetchall():
+        return None
+    sizes = connection.sql("select count(*) from landing.persons group by arm order by 1").fetchall()
+    return sizes[0][0] if sizes else None
 
 
 STEPS: dict[str, Step] = {

@@ -1,10 +1,13 @@
 """The one Dagster instance of an installation: the command line writes into what the user interface shows."""
 
+import os
 from importlib.resources import files
 
 import dagster as dg
 
 from assets.installation import QUARTERS
+from assets.locks import alone_in
+from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 
@@ -14,13 +17,37 @@ def prepare_dagster_home(home: Home) -> None:
     home.dagster.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists():
-        settings.write_text(files(__package__).joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        beside = settings.with_name(f".dagster.yaml.{os.getpid()}")
+        beside.write_text(files(__package__).joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        beside.replace(settings)
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """Open the installation's Dagster instance, making it on first use."""
-    prepare_dagster_home(home)
-    return dg.DagsterInstance.from_config(str(home.dagster))
+    """Open the installation's Dagster instance, making it on first use.
+
+    Raises
+    ------
+    EffectmeterError
+        The data folder cannot be written.
+    """
+    try:
+        prepare_dagster_home(home)
+        # Dagster makes its tables when a storage is first touched; two processes that do so at once trip each other up
+        with alone_in(
+            home.dagster,
+            busy="another process is setting up Dagster's storage",
+            next_step="wait until it is done, then try again",
+        ):
+            instance = dg.DagsterInstance.from_config(str(home.dagster))
+            for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+                assert storage is not None
+    except OSError as error:
+        raise EffectmeterError(
+            f"the data folder cannot be written ({os.strerror(error.errno or 0)})",
+            where=str(home.root),
+            next_step="give this account the right to write there, or choose another folder with --home",
+        ) from None
+    return instance
 
 
 def offer_quarters(home: Home, quarters: list[Quarter]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets.installation import QUARTERS
+from assets.locks import refreshing
+from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from pipelines.definitions import build_definitions, read_plans
@@ -90,7 +92,11 @@ def refresh(
     with open_instance(home) as instance:
         instance.add_dynamic_partitions(str(QUARTERS.name), [str(quarter)])
         for programme in sound:
-            results.append(_run(definitions, instance, programme, quarter, listener))
+            try:
+                with refreshing(home, programme, quarter):
+                    results.append(_run(definitions, instance, programme, quarter, listener))
+            except EffectmeterError as error:
+                results.append(Refreshed(programme, quarter, error.exit_code, str(error)))
     return results
 
 
@@ -141,7 +147,8 @@ def _refusal(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
     for event in result.get_step_failure_events():
         failure = event.step_failure_data.user_failure_data
         if failure is None or failure.description is None:
-            texts.append(f"the step '{event.step_key}' failed; see the run in `effectmeter ui`")
+            if not texts:  # a failed check also fails the step that carried it out
+                texts.append(f"the step '{event.step_key}' failed; see the run in `effectmeter ui`")
             continue
         if "exit_code" in failure.metadata:
             exit_code = int(str(failure.metadata["exit_code"].value))

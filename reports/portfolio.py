@@ -6,6 +6,7 @@ Here: finding passports, one row per programme, the page. Not here: any figure t
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,8 @@ def write_portfolio(root: Path) -> tuple[Path, ...]:
             title=text("portfolio", language),
         )  # fmt: skip
         page = root / f"index.{language}.html"
-        page.write_text(html + "\n", encoding="utf-8")
-        pages.append(page)
+        # beside it and renamed: a reader, or another run, never meets half a page
+        beside = root / f".index.{language}.{os.getpid()}.part"
+        beside.write_text(html + "\n", encoding="utf-8")
+        pages.append(beside.replace(page))
     return tuple(pages)
