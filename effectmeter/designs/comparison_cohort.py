@@ -10,7 +10,7 @@ from functools import partial
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.comparability import balance_rows, covariate_matrix, overlap_rows
-from effectmeter.designs.persons import Method, effect_rows
+from effectmeter.designs.persons import WEIGHTS_ALONE, Method, effect_rows
 from effectmeter.designs.sample import Sample
 from effectmeter.estimators.balance import effective_sample_size
 from effectmeter.estimators.base import EstimationError, Weights
@@ -88,6 +88,8 @@ class ComparisonCohort:
         others: list[tuple[str, str, Callable[[Sample, str], Weights | None]]] = [
             (estimand, "", by_plan) for estimand in ("att", "ato", "ate") if estimand not in asked
         ]
+        if method_for(data.plan, asked[0]) != "none":
+            others.append((asked[0], WEIGHTS_ALONE, by_plan))
         if data.plan.weighting != "match":
             others.append(("att", "matching", partial(weigh, "match")))
         return effect_rows(data, Method(estimands=asked, weigh=by_plan, others=tuple(others)))

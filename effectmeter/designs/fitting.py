@@ -85,7 +85,7 @@ def fit(measure: str, sample: Sample, how: Specification, level: float) -> Pair:
 
 def _fewest_clusters(sample: Sample) -> int:
     cluster = sample.cluster if sample.cluster is not None else np.empty(0)
-    return min(len(np.unique(cluster[sample.treated01 == arm])) for arm in (1, 0))
+    return min(len(np.unique(cluster[(sample.treated01 == arm) & sample.in_contrast])) for arm in (1, 0))
 
 
 def estimator_name(measure: str, how: Specification) -> str:
@@ -244,19 +244,22 @@ def _mean(sample: Sample, how: Specification, level: float) -> Pair:
         raise ReasonedError(
             "a difference in means needs a delivered value", "Hiervoor is een aangeleverde waarde nodig."
         )
-    X: FloatArray = sample.X if how.is_adjusted else np.empty((len(sample.treated01), 0))
+    if sample.value.min() == sample.value.max():
+        raise ReasonedError("everybody has the same value", "Iedereen heeft dezelfde waarde.")
+    who = sample.in_contrast if not how.is_adjusted else np.ones(len(sample.value), dtype=np.bool_)
+    X: FloatArray = sample.X if how.is_adjusted else np.empty((int(who.sum()), 0))
     found = mean_difference(
-        sample.value,
-        sample.treated01,
+        sample.value[who],
+        sample.treated01[who],
         X,
         weights=how.weights if how.is_adjusted else None,
-        cluster=sample.cluster,
+        cluster=None if sample.cluster is None else sample.cluster[who],
         strata=sample.strata if how.is_adjusted else None,
         estimand=_population(how) if how.is_adjusted else "ate",
         variance=how.variance,
         level=level,
     )
-    return Pair(main=found, scale=float(sample.value.std()) or 1.0)
+    return Pair(main=found, scale=float(sample.value[sample.in_contrast].std()) or 1.0)
 
 
 _FITS: dict[str, Callable[[Sample, Specification, float], Pair]] = {

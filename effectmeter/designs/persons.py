@@ -31,6 +31,8 @@ from effectmeter.estimators.small_samples import bayesian_interval
 from effectmeter.gates.people import ENOUGH_PERSONS
 from effectmeter.results import EffectRow
 
+WEIGHTS_ALONE = "weighting"
+"""Estimator of rows that compare weighted arms without an outcome model, as textbooks do."""
 _LARGEST_SUBGROUPING = 12  # levels; more is a list, not a subgroup analysis
 
 
@@ -47,11 +49,14 @@ class Method:
     others
         (estimand, estimator, weigh) of further sensitivity analyses of the primary question. An estimator names the
         row where its weights would otherwise not be told apart; empty keeps the name of what answered.
+    joins_arms
+        Whether a regression of a delivered value is on all arms of the plan at once.
     """
 
     estimands: tuple[str, ...]
     weigh: Callable[[Sample, str], Weights | None]
     others: tuple[tuple[str, str, Callable[[Sample, str], Weights | None]], ...] = ()
+    joins_arms: bool = False
 
 
 @dataclass(slots=True)
@@ -61,23 +66,30 @@ class Rows:
     Attributes
     ----------
     samples
-        Analysed persons by contrast, outcome, window and subgroup; an error where nobody is left.
+        Analysed persons by contrast, outcome, window, subgroup and whether other arms join; an error where nobody is
+        left.
     """
 
     data: AnalysisData
     method: Method
     found: list[EffectRow] = field(default_factory=list)
-    samples: dict[tuple[str, str, int | None, str | None], Sample | EstimationError] = field(default_factory=dict)
+    samples: dict[tuple[str, str, int | None, str | None, bool], Sample | EstimationError] = field(default_factory=dict)
 
     def sample(
-        self, treated: str, outcome: str, window: int | None, subgroup: tuple[str, str] | None = None
+        self, treated: str, question: Question, subgroup: tuple[str, str] | None = None
     ) -> Sample | EstimationError:
-        """Return the analysed persons, or why there are none."""
-        key = (treated, outcome, window, "=".join(subgroup) if subgroup else None)
+        """Return the analysed persons, or why there are none.
+
+        A trial's differences in means come from one regression on all arms: its coefficients do not depend on the
+        population they are averaged over, and every arm helps to tell what blocks and covariates do.
+        """
+        outcome, window = question.outcome, question.window_days
+        all_arms = question.measure == "mean_difference" and self.method.joins_arms
+        key = (treated, outcome, window, "=".join(subgroup) if subgroup else None, all_arms)
         if key not in self.samples:
             within = pl.col(subgroup[0]).cast(pl.String) == subgroup[1] if subgroup else None
             try:
-                self.samples[key] = assemble(self.data, treated, outcome, window, within=within)
+                self.samples[key] = assemble(self.data, treated, outcome, window, within=within, all_arms=all_arms)
             except EstimationError as fault:
                 self.samples[key] = fault
         return self.samples[key]
@@ -123,6 +135,8 @@ class Rows:
             if question.window_days is None and sample.value is None and question.measure.startswith(("risk", "odds")):
                 raise _no_window()
             spec = how if weigh is None else replace(how, weights=weigh(sample, how.estimand))
+            if estimator == WEIGHTS_ALONE:
+                sample = replace(sample, X=np.empty((len(sample.treated01), 0)), terms=(), strata=None)
             found = self._estimated(pair, sample, spec)
             self.found += [replace(each, estimator=estimator) for each in found] if estimator else found
         except EstimationError as fault:
@@ -201,7 +215,7 @@ def _denominators(sample: Sample | EstimationError, question: Question) -> tuple
 def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None:
     """Add all rows of one question: adjusted, unadjusted, textbook, and with other estimands and errors."""
     plan, method = rows.data.plan, rows.method
-    sample = rows.sample(treated, question.outcome, question.window_days)
+    sample = rows.sample(treated, question)
     with_beside = COMPANION.get(question.measure) not in measures_of(plan, question.outcome)
     first = method.estimands[0]
     robust = robust_variance(rows.data)
@@ -304,7 +318,7 @@ def _subgroups(rows: Rows, treated: str, contrast: str) -> None:
             continue
         levels = sorted(rows.data.persons[column].drop_nulls().cast(pl.String).unique().to_list())
         for level in levels[:_LARGEST_SUBGROUPING]:
-            sample = rows.sample(treated, asked.outcome, asked.window_days, (column, level))
+            sample = rows.sample(treated, asked, (column, level))
             how = Specification(
                 estimand=rows.method.estimands[0],
                 variance=robust_variance(rows.data),
@@ -325,7 +339,7 @@ def _negative_controls(rows: Rows, treated: str, contrast: str) -> None:
         if measure == "mean_difference" and outcome_of(plan, name).value is None:
             measure = "risk_ratio"
         asked = Question(name, windows_of(plan, name)[0], measure, is_primary=False)
-        sample = rows.sample(treated, name, asked.window_days)
+        sample = rows.sample(treated, asked)
         how = Specification(
             estimand=rows.method.estimands[0],
             variance=robust_variance(rows.data),
@@ -341,7 +355,7 @@ def _placebo(data: AnalysisData, method: Method) -> list[EffectRow]:
         return []
     rows = Rows(data.placebo, method)
     for treated, contrast in data.plan.contrasts:
-        sample = rows.sample(treated, asked.outcome, asked.window_days)
+        sample = rows.sample(treated, asked)
         how = Specification(
             estimand=method.estimands[0],
             variance=robust_variance(data),

@@ -47,7 +47,7 @@ class Randomised:
     def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
         """Return every row of the effects table, nothing hidden yet."""
         estimands = tuple(dict.fromkeys(data.plan.estimand)) or ("itt",)
-        return effect_rows(data, Method(estimands=estimands, weigh=_unweighted))
+        return effect_rows(data, Method(estimands=estimands, weigh=_unweighted, joins_arms="ato" not in estimands))
 
     def gates(
         self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]

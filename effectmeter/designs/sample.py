@@ -42,6 +42,8 @@ class Sample:
         (n,) person-years net of absences, and on the calendar.
     has_absences
         Whether the two differ for anyone.
+    in_contrast
+        (n,) False for persons of other arms, who are there only to tell what blocks and covariates do.
     value
         (n,) delivered value; None for events.
     person_id
@@ -60,6 +62,7 @@ class Sample:
     free_years: FloatArray
     calendar_years: FloatArray
     has_absences: bool
+    in_contrast: NDArray[np.bool_]
     value: FloatArray | None
     person_id: tuple[str, ...]
 
@@ -70,14 +73,15 @@ class Sample:
 
     def sides(self, values: FloatArray) -> tuple[float, float]:
         """Return the sums of `values` (n,) over the treated and the comparison arm."""
-        return float(values[self.treated01 == 1].sum()), float(values[self.treated01 == 0].sum())
+        comparison = (self.treated01 == 0) & self.in_contrast
+        return float(values[self.treated01 == 1].sum()), float(values[comparison].sum())
 
     def counts(self, measure: str, denominator: str | None) -> Counts:
         """Return the counts behind a measure: persons with an event for risks and hazards, events for rates."""
-        n = (int((self.treated01 == 1).sum()), int((self.treated01 == 0).sum()))
+        n = (int((self.treated01 == 1).sum()), int(((self.treated01 == 0) & self.in_contrast).sum()))
         clusters = None
         if self.cluster is not None:
-            of_arm = [len(np.unique(self.cluster[self.treated01 == arm])) for arm in (1, 0)]
+            of_arm = [len(np.unique(self.cluster[(self.treated01 == arm) & self.in_contrast])) for arm in (1, 0)]
             clusters = (of_arm[0], of_arm[1])
         if measure == "mean_difference":
             return Counts(n=n, n_clusters=clusters)
@@ -91,9 +95,18 @@ class Sample:
 
 
 def assemble(
-    data: AnalysisData, treated: str, outcome: str, window_days: int | None, *, within: pl.Expr | None = None
+    data: AnalysisData,
+    treated: str,
+    outcome: str,
+    window_days: int | None,
+    *,
+    within: pl.Expr | None = None,
+    all_arms: bool = False,
 ) -> Sample:
     """Choose the analysed persons and lay them out.
+
+    With `all_arms` the other treated arms join, each with its own indicator among the covariates: one regression for
+    the whole trial, as it is published.
 
     A fixed window takes persons with a complete window; "to the end of follow-up" takes everyone observed for a day or
     more; a delivered value takes everyone who has one. Under ``missing: exclude`` persons without a covariate go.
@@ -103,7 +116,8 @@ def assemble(
     EmptyArmError
         An arm of the contrast has nobody left.
     """
-    people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison]))
+    others = [arm for arm in data.plan.arms.treated if arm != treated] if all_arms else []
+    people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison, *others]))
     if within is not None:
         people = people.filter(within)
     value_column = outcome_of(data.plan, outcome).value
@@ -119,6 +133,7 @@ def assemble(
     for name in (treated, data.plan.arms.comparison):
         if not (arm == name).any():
             raise EmptyArmError(f"nobody in arm '{name}' can be counted for '{outcome}'")
+    joined = [(arm == name).to_numpy().astype(np.float64) for name in others if (arm == name).any()]
     has_value = value_column is not None
     count = _floats(rows, value_column if value_column is not None else "n_events")
     free, calendar = (
@@ -126,8 +141,8 @@ def assemble(
     )
     return Sample(
         treated01=(arm == treated).to_numpy().astype(np.float64),
-        X=np.asarray(matrix.X, dtype=np.float64),
-        terms=tuple(matrix.terms),
+        X=np.column_stack([np.asarray(matrix.X, dtype=np.float64), *joined]),
+        terms=(*matrix.terms, *(f"arm={name}" for name in others if (arm == name).any())),
         cluster=_labels(rows, "cluster") if data.plan.cluster else None,
         strata=_labels(rows, "stratum") if data.plan.strata else None,
         pair=_labels(rows, "pair") if data.plan.pairs else None,
@@ -137,6 +152,7 @@ def assemble(
         free_years=free,
         calendar_years=calendar,
         has_absences=bool(np.any(free != calendar)),
+        in_contrast=(~arm.is_in(others)).to_numpy() if others else np.ones(rows.height, dtype=np.bool_),
         value=count if has_value else None,
         person_id=tuple(rows["person_id"].to_list()),
     )
