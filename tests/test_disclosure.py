@@ -208,3 +208,24 @@ def test_counts_in_sentences_are_cleared_and_other_figures_are_not(text: str, la
 def test_a_count_that_was_too_small_does_not_read_as_enough() -> None:
     assert disclosure.clear_text("19 and 61 clusters", RULES, below=20) == "< 20 and 60 clusters"
     assert disclosure.clear_text("9 and 61 clusters", RULES, below=10) == "< 10 and 60 clusters"
+
+
+def test_a_small_cell_that_a_gate_hid_is_not_the_total_less_its_siblings() -> None:
+    row = {"analysis": "subgroup", "subgroup": "sex=f", "status": "hidden", "reason": "too few"}
+    hidden = risk_row(4, 100, 30, 100, **row)
+    sibling = risk_row(44, 116, 36, 116, analysis="subgroup", subgroup="sex=m")
+    cleared = clear_effects([hidden, sibling], CONTEXT)
+    assert [entry.row.status for entry in cleared] == ["hidden", "suppressed"]
+    assert cleared[1].row.events_treated is None
+
+
+def test_an_arm_of_too_few_families_tells_neither_events_nor_years() -> None:
+    row = risk_row(30, 60, 40, 80, n_clusters_treated=8, n_clusters_comparison=20, person_years_treated=60.0)
+    cleared = clear_row(row, replace(CONTEXT, clusters_are_families=True)).row
+    assert (cleared.status, cleared.events_treated, cleared.person_years_treated) == ("suppressed", None, None)
+
+
+def test_years_until_few_first_events_are_masked_with_them() -> None:
+    row = risk_row(4, 216, 66, 216, measure="hazard_ratio", person_years_treated=213.1, person_years_comparison=185.0)
+    cleared = clear_row(row, CONTEXT).row
+    assert (cleared.person_years_treated, cleared.person_years_comparison) == (None, 185)
