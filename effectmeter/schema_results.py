@@ -56,7 +56,7 @@ _EFFECTS = Table(
         _MEASURE,
         _CONTRAST,
         Column("estimand", "text", "For whom the effect holds.", allowed=("itt", "att", "ato", "ate")),
-        Column("estimator", "text", "The method that gave the estimate; the method pages list them."),
+        Column("estimator", "text", "The method that gave the estimate: docs/explanation/estimators.md lists them."),
         Column("variance", "text", "The standard error: model, hc3, cr1, stacked and so on."),
         Column(
             "analysis",

@@ -216,3 +216,14 @@ def test_bundled_plans_are_those_of_the_readme() -> None:
         row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}`"))
         assert row.endswith("| synthetic |") == plan.synthetic
     assert str(QUARTER) in readme
+
+
+def test_every_estimator_and_error_that_the_code_can_name_is_explained() -> None:
+    """The contract lets the lists grow, and asks that they are documented."""
+    page = (ROOT / "docs" / "explanation" / "estimators.md").read_text(encoding="utf-8")
+    named: set[str] = set()
+    for folder in ("estimators", "designs"):
+        for path in (ROOT / "effectmeter" / folder).glob("*.py"):
+            named |= set(re.findall(r'\b(?:estimator|variance)="([a-z_0-9]+)"', path.read_text(encoding="utf-8")))
+    assert len(named) > 10
+    assert not {name for name in named if f"`{name}`" not in page}

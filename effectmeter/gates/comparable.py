@@ -26,6 +26,7 @@ GOOD_EFFECTIVE, LEAST_EFFECTIVE = 0.5, 0.2
 GOOD_OVERLAP, LEAST_OVERLAP = 0.2, 0.1
 PREFERENCE_LOW, PREFERENCE_HIGH = 0.3, 0.7
 FEWEST_CONTROLS = 5
+_EXACT_SMD = 1e-6  # a mean that weights were made to reproduce
 LARGEST_EASE = 0.25
 
 _NO_COVARIATES = (
@@ -182,7 +183,14 @@ def balance_weighted(
 def _weighted_finding(
     rows: Sequence[BalanceRow], n_treated: int, effective: float, pairs: tuple[tuple[str, object], ...]
 ) -> Finding:
-    """Judge one contrast by its worst term and its effective sample size."""
+    """Judge one contrast by its worst term and its effective sample size.
+
+    Weights that make means exact say nothing by them, so squares and products are judged too; other weights, such as
+    inverse probability, are judged by the covariates themselves.
+    """
+    main = [row for row in rows if row.kind == "main"]
+    if any(abs(row.smd_after) > _EXACT_SMD for row in main):
+        rows = main
     largest = max(abs(row.smd_after) for row in rows)
     worst = max(rows, key=lambda row: abs(row.smd_after)).term
     error = math.sqrt(1 / n_treated + 1 / max(effective, 1e-9))
