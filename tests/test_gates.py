@@ -289,6 +289,15 @@ def test_balance_after_weighting(smds: tuple[float, ...], effective: float, expe
     assert status(balance_weighted, data, comparability=balance_of(*smds, effective=effective)) == expected
 
 
+def test_squares_are_judged_where_weights_make_the_means_exact() -> None:
+    data = cohort(plan_for(adjust_for=AGE))
+    exact, rough = balance_of(0.0, effective=200.0), balance_of(0.05, effective=200.0)
+    square = replace(exact.balance[0], term="age^2", kind="square", smd_after=0.6)
+    exact, rough = (replace(found, balance=(*found.balance, square)) for found in (exact, rough))
+    assert status(balance_weighted, data, comparability=exact) == "failed"
+    assert status(balance_weighted, data, comparability=rough) == "passed"
+
+
 def test_balance_after_weighting_is_not_evaluated_without_weights() -> None:
     assert status(balance_weighted, cohort(plan_for(adjust_for=AGE))) == "not_evaluated"
     assert status(balance_weighted, cohort()) == "not_evaluated"
