@@ -304,7 +304,7 @@ def ui(
     from pipelines.instance import offer_quarters
 
     installation = Home.from_environment(home)
-    offer_quarters(installation, [quarter_of(None)])
+    offer_quarters(installation, quarter_of(None))
     workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
     environment = os.environ | {
         "DAGSTER_HOME": str(installation.dagster),

@@ -10,6 +10,7 @@ from assets.locks import alone_in
 from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
+from pipelines.automation import delivered_quarters
 
 
 def prepare_dagster_home(home: Home) -> None:
@@ -50,7 +51,11 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     return instance
 
 
-def offer_quarters(home: Home, quarters: list[Quarter]) -> None:
-    """Add quarters to those that the user interface offers; ones that are there already stay."""
+def offer_quarters(home: Home, last_complete: Quarter) -> list[Quarter]:
+    """Let the user interface offer the last complete quarter and every quarter that has a delivery; return them."""
+    folders = (home.root / "deliveries").glob("*")
+    delivered = {quarter for folder in folders for quarter in delivered_quarters(home, folder.name)}
+    quarters = sorted(delivered | {last_complete})
     with open_instance(home) as instance:
         instance.add_dynamic_partitions(str(QUARTERS.name), [str(quarter) for quarter in quarters])
+    return quarters

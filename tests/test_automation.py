@@ -15,6 +15,7 @@ from workbench import QUARTER, ROOT, Workbench
 
 from assets.bundled import write_deliveries
 from assets.chain import DESCRIPTIONS
+from effectmeter.quarters import Quarter
 from pipelines.automation import QUIET_SECONDS
 from pipelines.definitions import build_definitions
 
@@ -129,6 +130,16 @@ def test_the_sensor_starts_a_complete_delivery_once_and_not_before_it_is_quiet(
     assert evaluate(cursor)[0] == 1, "a replaced file is a new delivery"
     files[0].unlink()
     assert evaluate(None)[0] == 0, "a delivery that misses a file is not complete"
+
+
+def test_the_interface_offers_the_quarters_that_have_a_delivery(bench: Workbench) -> None:
+    from pipelines.instance import offer_quarters, open_instance
+
+    (bench.home.root / "deliveries" / "tarp" / "2025-Q4").mkdir(parents=True)
+    (bench.home.root / "deliveries" / "tarp" / "old-Q9").mkdir()
+    assert offer_quarters(bench.home, QUARTER) == [Quarter(2025, 4), QUARTER]
+    with open_instance(bench.home) as instance:
+        assert sorted(instance.get_dynamic_partitions("quarter")) == ["2025-Q4", str(QUARTER)]
 
 
 def test_loading_definitions_imports_no_heavy_library() -> None:
