@@ -329,3 +329,19 @@ def test_designs_to_come_say_so(design: str) -> None:
 def test_every_design_names_itself() -> None:
     for name, design in DESIGNS.items():
         assert design().name == name and design().tables[0] == "persons"
+
+
+def test_no_events_at_all_is_said_in_both_languages() -> None:
+    from effectmeter.designs.rows import blank_row, not_estimable
+    from effectmeter.estimators.base import EstimationError
+    from effectmeter.estimators.small_samples import score_risk_ratio
+
+    row = blank_row(
+        cohort(plan_for("randomised")), outcome="arrest", measure="risk_ratio", contrast="treated vs comparison",
+        estimand="itt", estimator="modified_poisson", variance="score", analysis="unadjusted",
+    )  # fmt: skip
+    with pytest.raises(EstimationError) as fault:
+        score_risk_ratio(0, 20, 0, 20)
+    told = not_estimable(row, fault.value)
+    assert told.reason.startswith("Neither arm has events")
+    assert told.reason_nl.startswith("In geen van beide groepen")

@@ -16,6 +16,7 @@ from effectmeter.estimators.base import (
     EmptyArmError,
     Estimate,
     EstimationError,
+    NoEventsError,
     SeparationError,
 )
 from effectmeter.looks import Bounds, verdict_interval, wald_bounds
@@ -27,6 +28,7 @@ _DUTCH: tuple[tuple[type[EstimationError], str], ...] = (
     (EmptyArmError, "In een van de groepen zit niemand die wij kunnen tellen."),
     (SeparationError, "In een van de groepen had niemand of juist iedereen een voorval. Dan is dit niet te berekenen."),
     (ConvergenceError, "De berekening kwam niet tot een uitkomst. Er zijn te weinig gegevens voor dit model."),
+    (NoEventsError, "In geen van beide groepen is een voorval geteld. Dan valt er niets te vergelijken."),
     (EstimationError, "Deze gegevens laten geen berekening toe."),
 )
 

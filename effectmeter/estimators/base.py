@@ -24,6 +24,10 @@ class EmptyArmError(EstimationError):
     """An arm has no persons."""
 
 
+class NoEventsError(EstimationError):
+    """Neither arm has an event."""
+
+
 class ConvergenceError(EstimationError):
     """The fit did not reach its maximum."""
 

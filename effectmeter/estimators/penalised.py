@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray, Weights
+from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, NoEventsError, Weights
 from effectmeter.estimators.glm import independent_columns, inverse_link
 from effectmeter.estimators.marginal import ARM, check_arms, check_identified, outcome_design
 from effectmeter.estimators.sandwich import quantile
@@ -88,7 +88,7 @@ def penalised_profile(
     check_arms(treated[at_risk])
     events = [float(outcome[at_risk & (treated == arm)].sum()) for arm in (1.0, 0.0)]
     if sum(events) == 0.0:
-        raise EstimationError("neither arm has events, so there is nothing to compare")
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     blocks = None if strata is None else strata[at_risk]
     design = outcome_design(treated[at_risk], X[at_risk], blocks)
     check_identified(treated[at_risk], np.delete(design, ARM, axis=1))

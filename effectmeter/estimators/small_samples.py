@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
+from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, NoEventsError
 from effectmeter.estimators.marginal import check_arms
 from effectmeter.estimators.sandwich import quantile, sum_by_unit, two_sided_p
 
@@ -298,7 +298,7 @@ def _checked(x1: float, n1: float, x0: float, n0: float) -> tuple[float, float, 
     if n1 <= 0.0 or n0 <= 0.0:
         raise EstimationError("an arm has no persons")
     if x1 <= 0.0 and x0 <= 0.0:
-        raise EstimationError("neither arm has events, so there is nothing to compare")
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     return x1, n1, x0, n0
 
 
@@ -307,7 +307,7 @@ def _check_rates(y1: float, t1: float, y0: float, t0: float) -> None:
     if t1 <= 0.0 or t0 <= 0.0:
         raise EstimationError("an arm has no time at risk")
     if y1 + y0 <= 0.0:
-        raise EstimationError("neither arm has events, so there is nothing to compare")
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
 
 
 def _signed(gap: float, variance: float) -> float:
