@@ -233,7 +233,7 @@ def test_a_folder_in_use_is_refused_after_a_while_and_free_afterwards(tmp_path: 
 def first_start(root: str) -> None:
     from pipelines.instance import offer_quarters
 
-    offer_quarters(Home(Path(root)), [QUARTER])
+    offer_quarters(Home(Path(root)), QUARTER)
 
 
 def test_two_first_starts_at_once_make_one_dagster_storage(tmp_path: Path) -> None:
