@@ -16,7 +16,6 @@ from effectmeter.estimators.balance import (
     effective_sample_size,
     preference_score,
     smd,
-    smd_tests,
 )
 from effectmeter.estimators.base import (
     EmptyArmError,
@@ -489,16 +488,6 @@ def test_preference_score_and_effective_sample_size() -> None:
     assert effective_sample_size(np.ones(7)) == 7
     assert effective_sample_size(np.array([1.0, 0, 0])) == 1
     assert effective_sample_size(np.zeros(3)) == 0
-
-
-def test_smd_tests_correct_for_their_number() -> None:
-    rng = np.random.default_rng(1)
-    t = np.repeat([1.0, 0.0], 100)
-    X = rng.normal(size=(200, 10))
-    assert smd_tests(X, t).min() > 0.05
-    X[:, 3] += 0.9 * t
-    assert smd_tests(X, t)[3] < 1e-4 and smd_tests(X, t, threshold=0.1)[3] < 1e-3
-    assert smd_tests(X, t, threshold=0.1)[3] > smd_tests(X, t)[3]
 
 
 def test_design_matrix() -> None:

@@ -136,26 +136,3 @@ def effective_sample_size(weight: FloatArray) -> float:
     """Return Kish's effective number of persons, ``(sum w)^2 / sum w^2``; 0 without weight."""
     squares = float((weight**2).sum())
     return float(weight.sum() ** 2 / squares) if squares > 0.0 else 0.0
-
-
-def smd_tests(
-    X: FloatArray, treated01: FloatArray, weight: FloatArray | None = None, *, threshold: float = 0.0
-) -> FloatArray:
-    """Return (k,) Bonferroni-adjusted p-values against ``|SMD| <= threshold`` for every column of `X`.
-
-    Notes
-    -----
-    ``z = (|SMD| - threshold) / sqrt(1 / n1 + 1 / n0)`` with effective numbers of persons; two-sided at threshold 0
-    (randomised arms), otherwise one-sided (more than a threshold of imbalance).
-    """
-    from scipy import stats
-
-    if X.shape[1] == 0:
-        return np.empty(0)
-    weight = np.ones(len(treated01)) if weight is None else weight
-    numbers = [effective_sample_size(weight[treated01 == arm]) for arm in (1.0, 0.0)]
-    error = float(np.sqrt(sum(1.0 / max(number, 1e-12) for number in numbers)))
-    sizes = np.array([abs(smd(X[:, j], treated01, weight)) for j in range(X.shape[1])])
-    tails = stats.norm.sf((sizes - threshold) / error) * (2.0 if threshold == 0.0 else 1.0)
-    result: FloatArray = np.minimum(tails * X.shape[1], 1.0)
-    return result
