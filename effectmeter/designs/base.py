@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import polars as pl
 
@@ -39,6 +40,58 @@ OUTCOMES_COLUMNS = {
 """Columns of the outcomes frame: one row per person, outcome, period and window."""
 
 
+AREAS_COLUMNS = {"area_id": pl.String, "adopted": pl.Int64, "ring": pl.Int64, "cluster": pl.String}
+"""Columns of ``units["areas"]``; the columns that the plan names follow (numeric Float64, else String)."""
+
+AREA_PERIODS_COLUMNS = {
+    "area_id": pl.String,
+    "period": pl.Int64,
+    "label": pl.String,
+    "outcome": pl.String,
+    "count": pl.Float64,
+    "value": pl.Float64,
+    "population": pl.Float64,
+}
+"""Columns of ``units["area_periods"]``: one row per area, period and outcome. Periods are counted on a regular calendar
+from 0, so that a gap stays a gap; excluded periods, and those after the quarter, are not there."""
+
+SERIES_COLUMNS = {
+    "period": pl.Int64,
+    "label": pl.String,
+    "outcome": pl.String,
+    "is_control": pl.Boolean,
+    "count": pl.Float64,
+    "population": pl.Float64,
+    "after": pl.Boolean,
+    "season": pl.Int64,
+}
+"""Columns of ``units["series"]``: one row per period, outcome and series. ``after``: from the plan's start on.
+``season``: place in the year, from 0."""
+
+TRIALS_COLUMNS = {
+    "trial_id": pl.String,
+    "events_treated": pl.Float64,
+    "n_treated": pl.Float64,
+    "events_comparison": pl.Float64,
+    "n_comparison": pl.Float64,
+    "measure": pl.String,
+    "estimate": pl.Float64,
+    "std_error": pl.Float64,
+}
+"""Columns of ``units["trials"]``; the plan's subgroup columns follow."""
+
+UNIT_COLUMNS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
+    "areas": AREAS_COLUMNS,
+    "area_periods": AREA_PERIODS_COLUMNS,
+    "series": SERIES_COLUMNS,
+    "trials": TRIALS_COLUMNS,
+}
+"""The frames of designs whose units are no persons."""
+
+Scope = Literal["all", "verdict"]
+"""How much a design estimates: everything, or only the rows that the verdict and the gates read."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisData:
     """What a design sees of a programme's quarter. Comes out of the vault; never leaves it.
@@ -58,13 +111,20 @@ class AnalysisData:
         days alive and under observation in the window. ``days_free``: those days less absences.
     placebo
         The same with time zero moved one (primary) window back and covariates recomputed; None where that cannot be.
+    from_start
+        The same with time zero moved to the first day of actual participation, for those who have one: what immortal
+        time would have given. None where no start was delivered.
+    units
+        The frames of designs whose units are areas, periods or trials (`UNIT_COLUMNS`); empty for persons.
     """
 
     plan: Plan
     quarter: Quarter
-    persons: pl.DataFrame
-    outcomes: pl.DataFrame
+    persons: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PERSONS_COLUMNS))
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES_COLUMNS))
     placebo: AnalysisData | None = None
+    from_start: AnalysisData | None = None
+    units: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 class Design(Protocol):
@@ -73,12 +133,14 @@ class Design(Protocol):
     name: str
     tables: tuple[str, ...]
     """Standard tables that it reads; the first is required."""
+    gate_list: tuple[Any, ...]
+    """Its gates, in the order in which a report shows them (`effectmeter.gates.base.Gate`)."""
 
     def compare(self, data: AnalysisData) -> Comparability:
         """Return weights, balance and overlap."""
 
-    def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
-        """Return every row of the effects table, nothing hidden yet."""
+    def estimate(self, data: AnalysisData, comparability: Comparability, scope: Scope = "all") -> tuple[EffectRow, ...]:
+        """Return the rows of the effects table, nothing hidden yet; the primary row first."""
 
     def gates(
         self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]
