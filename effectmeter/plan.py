@@ -8,9 +8,9 @@ faults into sentences lives in `effectmeter.plan_io`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -34,10 +34,12 @@ from effectmeter.plan_fields import (
 )
 from effectmeter.plan_fields import prior_count as prior_count
 from effectmeter.plan_rules import check_rules
+from effectmeter.shapes import SHAPES
 
-DesignName = Literal[
-    "randomised", "comparison_cohort", "before_after", "staggered_areas", "interrupted_series", "pooled_trials"
-]
+if TYPE_CHECKING:
+    DesignName = str
+else:
+    DesignName = Literal[tuple(SHAPES)]
 Measure = Literal[
     "risk_ratio",
     "rate_ratio",
@@ -56,23 +58,6 @@ Weighting = Literal["entropy_balance", "overlap", "inverse_probability", "none",
 Variance = Literal["model", "hc1", "hc3", "cr0", "cr1", "cr3"]
 TableName = Literal["persons", "events", "absences", "person_counts", "areas", "area_counts", "series", "trials"]
 
-_DEFAULT_ESTIMANDS: Mapping[str, list[Estimand]] = {
-    "randomised": ["itt"],
-    "comparison_cohort": ["att", "ato"],
-    "before_after": ["att"],
-    "staggered_areas": ["att"],
-    "interrupted_series": [],
-    "pooled_trials": [],
-}
-_DEFAULT_EVENT_MEASURES: Mapping[str, list[Measure]] = {
-    "randomised": ["risk_ratio"],
-    "comparison_cohort": ["risk_ratio"],
-    # The controlled effect first: `rate_ratio` is the raw change after/before, which is never the effect.
-    "before_after": ["ratio_of_rate_ratios", "rate_ratio"],
-    "staggered_areas": ["percent_change"],
-    "interrupted_series": ["level_ratio"],
-    "pooled_trials": [],
-}
 _DEFAULT_VALUE_MEASURES: Mapping[str, list[Measure]] = {
     "continuous": ["mean_difference"],
     "binary": ["risk_ratio"],
@@ -271,6 +256,10 @@ class Outcome(Strict):
     """What the report calls it."""
 
 
+_OUTCOME = LocalText(nl="uitkomst", en="outcome")
+_OPTIONS: Mapping[str, type[Strict]] = {"areas": AreaOptions, "series": SeriesOptions, "trials": TrialOptions}
+
+
 def _outcome(value: Any) -> Any:
     return {} if value is None else value
 
@@ -423,14 +412,18 @@ class Plan(Strict):
         """Fill in the defaults that hang on the design, then hold the plan against the rules that span fields."""
         fill: dict[str, Any] = {}
         if not self.estimand:
-            fill["estimand"] = list(_DEFAULT_ESTIMANDS[self.design])
-        if not any(outcome.primary for outcome in self.outcomes.values()) and self.outcomes:
-            first = next(iter(self.outcomes))
-        else:
-            first = None
+            fill["estimand"] = list(SHAPES[self.design].estimands)
+        options = SHAPES[self.design].options
+        if options and getattr(self, options) is None:
+            fill[options] = _OPTIONS[options]()
+        # trials are about one outcome, which their table does not name
+        outcomes = self.outcomes or ({"outcome": Outcome(label=_OUTCOME)} if self.design == "pooled_trials" else {})
+        has_primary = any(outcome.primary for outcome in outcomes.values())
+        first = None if has_primary else next(iter(outcomes), None)
+        pooled = (fill.get("trials") or self.trials or TrialOptions()).measure
         fill["outcomes"] = {
-            name: _written_out(name, outcome, self.design, primary=outcome.primary or name == first)
-            for name, outcome in self.outcomes.items()
+            name: _written_out(name, outcome, self.design, pooled, primary=outcome.primary or name == first)
+            for name, outcome in outcomes.items()
         }
         fill["claims"] = [_claim_measure(claim, fill["outcomes"]) for claim in self.claims]
         for field, value in fill.items():
@@ -451,7 +444,7 @@ class Plan(Strict):
     @property
     def negative_control_outcomes(self) -> dict[str, Outcome]:
         """Return the negative controls as outcomes: the plan's own of that name, else the event type counted."""
-        measures = list(_DEFAULT_EVENT_MEASURES[self.design][:1])
+        measures = [cast(Measure, measure) for measure in SHAPES[self.design].default_measures[:1]]
         return {
             name: self.outcomes.get(name, Outcome(event=name, measures=measures)) for name in self.negative_controls
         }
@@ -466,9 +459,11 @@ class Plan(Strict):
         return None
 
 
-def _written_out(name: str, outcome: Outcome, design: DesignName, *, primary: bool) -> Outcome:
+def _written_out(name: str, outcome: Outcome, design: DesignName, pooled: str, *, primary: bool) -> Outcome:
     event = name if outcome.event is None and outcome.value is None else outcome.event
-    default = _DEFAULT_EVENT_MEASURES[design] if outcome.value is None else _DEFAULT_VALUE_MEASURES[outcome.scale]
+    default: Sequence[str] = SHAPES[design].default_measures or (pooled,)
+    if outcome.value is not None:
+        default = _DEFAULT_VALUE_MEASURES[outcome.scale]
     measures = list(dict.fromkeys(outcome.measures)) or list(default)
     return outcome.model_copy(update={"event": event, "measures": measures, "primary": primary})
 

@@ -154,5 +154,7 @@ class TrialOptions(Strict):
         list[Literal["reml_hk", "reml_wald", "dl_wald", "mantel_haenszel"]], BeforeValidator(as_list)
     ] = ["reml_hk", "mantel_haenszel"]
     """The first is primary."""
-    measure: Literal["odds_ratio", "risk_ratio", "rate_ratio", "hazard_ratio", "mean_difference"] = "odds_ratio"
+    measure: Literal["odds_ratio", "risk_ratio", "rate_ratio", "hazard_ratio", "mean_difference", "risk_difference"] = (
+        "odds_ratio"
+    )
     """What is pooled."""

@@ -5,7 +5,7 @@ Rules about one field stand at the field, in `effectmeter.plan`. Nothing here re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING
 from effectmeter.plan_fields import prior_count
 from effectmeter.results import RATIO_MEASURES
 from effectmeter.schema import DESIGN_TABLES, STANDARD_TABLES
+from effectmeter.shapes import PERSON_DESIGNS, SHAPES
 
 if TYPE_CHECKING:
     from effectmeter.plan import Plan
 
-PERSON_DESIGNS = ("randomised", "comparison_cohort", "before_after")
-"""Designs that compare persons."""
-
-_COMPANIONS = {"risk_ratio": "risk_difference", "rate_ratio": "rate_difference"}
-_ONLY_IN = {
-    "level_ratio": ("interrupted_series",),
-    "slope_ratio": ("interrupted_series",),
-    "percent_change": ("staggered_areas", "interrupted_series"),
-    "ratio_of_rate_ratios": ("before_after",),
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {
+    "risk_ratio": ("risk_difference",),
+    "rate_ratio": ("rate_difference", "percent_change", "level_ratio"),
+    "level_ratio": ("percent_change", "rate_ratio"),
+    "percent_change": ("rate_ratio", "level_ratio", "rate_difference"),
 }
+"""What stands beside a measure, where the design has it: a claim may be about it."""
 _AFTER_TIME_ZERO = ("person_id", "arm", "start_date", "exit_date", "follow_up_days", "linked")
 
 
@@ -139,7 +137,7 @@ def _arms(plan: Plan) -> Iterator[BrokenRule]:
 
 
 def _outcomes(plan: Plan) -> Iterator[BrokenRule]:
-    if not plan.outcomes and plan.design != "pooled_trials":
+    if not plan.outcomes:
         yield BrokenRule(("outcomes",), f"design {plan.design} needs at least one outcome")
     primary = [name for name, outcome in plan.outcomes.items() if outcome.primary]
     if len(primary) > 1:
@@ -155,11 +153,11 @@ def _outcomes(plan: Plan) -> Iterator[BrokenRule]:
         if outcome.value is not None and outcome.where:
             yield BrokenRule((*path, "where"), "'where' selects events and means nothing for a delivered value")
         for position, measure in enumerate(outcome.measures):
-            if measure in _ONLY_IN and plan.design not in _ONLY_IN[measure]:
+            if measure not in SHAPES[plan.design].measures:
                 yield BrokenRule(
                     (*path, "measures", position),
                     f"{measure} does not belong to design {plan.design}",
-                    f"{measure} goes with {listed(_ONLY_IN[measure])}",
+                    listed(SHAPES[plan.design].measures),
                 )
             if measure == "mean_difference" and outcome.value is None and plan.design in PERSON_DESIGNS:
                 yield BrokenRule((*path, "measures", position), "mean_difference needs a 'value' column")
@@ -191,8 +189,9 @@ def _columns_used(plan: Plan) -> Iterator[BrokenRule]:
         yield BrokenRule(
             ("estimand",), "itt belongs to a randomised design: here nobody was allocated", "att, ato, ate"
         )
-    for field, design in (("areas", "staggered_areas"), ("series", "interrupted_series"), ("trials", "pooled_trials")):
-        if getattr(plan, field) is not None and plan.design != design:
+    for design, shape in SHAPES.items():
+        field = shape.options
+        if field and getattr(plan, field) is not None and plan.design != design:
             yield BrokenRule((field,), f"this block belongs to design {design}, and the design is {plan.design}")
 
 
@@ -243,7 +242,8 @@ def _claims(plan: Plan) -> Iterator[BrokenRule]:
             )
             continue
         measures = plan.outcomes[claim.outcome].measures
-        testable = [*measures, *(_COMPANIONS[measure] for measure in measures if measure in _COMPANIONS)]
+        beside = (other for measure in measures for other in _COMPANIONS.get(measure, ()))
+        testable = list(dict.fromkeys([*measures, *(m for m in beside if m in SHAPES[plan.design].measures)]))
         if claim.measure not in testable:
             yield BrokenRule(
                 (*path, "measure"),

@@ -7,10 +7,10 @@ What a column means is said here once. No data, no checks, no SQL.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from effectmeter.schema_columns import DUCKDB_TYPES, Column, ColumnType, Role, Table
 from effectmeter.schema_results import RESULT_TABLES
+from effectmeter.shapes import SHAPES, DesignNeeds
 
 __all__ = [
     "DESIGN_TABLES",
@@ -25,24 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class DesignNeeds:
-    """Which standard tables a design reads: all of `required`, one of `one_of` for counted outcomes, any `optional`."""
-
-    required: tuple[str, ...]
-    one_of: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-_PERSONS = DesignNeeds(("persons",), ("events", "person_counts"), ("absences",))
-DESIGN_TABLES: Mapping[str, DesignNeeds] = {
-    "randomised": _PERSONS,
-    "comparison_cohort": _PERSONS,
-    "before_after": _PERSONS,
-    "staggered_areas": DesignNeeds(("areas", "area_counts")),
-    "interrupted_series": DesignNeeds(("series",)),
-    "pooled_trials": DesignNeeds(("trials",)),
-}
+DESIGN_TABLES: Mapping[str, DesignNeeds] = {name: shape.needs for name, shape in SHAPES.items()}
 """Per design, the standard tables."""
 
 _STANDARD = (

@@ -8,15 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from effectmeter.schema_columns import Column, Table
+from effectmeter.shapes import SHAPES
 
-DESIGNS = (
-    "randomised",
-    "comparison_cohort",
-    "before_after",
-    "staggered_areas",
-    "interrupted_series",
-    "pooled_trials",
-)
+DESIGNS = tuple(SHAPES)
 """The designs of the contract."""
 
 _CONTRAST = Column("contrast", "text", "Treated arm against comparison arm, as in 'therapy vs control'.")

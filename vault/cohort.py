@@ -13,9 +13,9 @@ import duckdb
 import sql
 from effectmeter.errors import DeliveryError, EffectmeterError, PlanError
 from effectmeter.plan import Outcome, Plan, month_days, prior_count
-from effectmeter.plan_rules import PERSON_DESIGNS
 from effectmeter.quarters import Quarter
 from effectmeter.results import AttritionStep
+from effectmeter.shapes import PERSON_DESIGNS
 from vault.statements import all_or_nothing, column_types, filled, parameter_table, store
 
 _ALWAYS_THERE = frozenset({"person_id", "arm", "linked", "index_date", "follow_up_days"})

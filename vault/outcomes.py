@@ -12,8 +12,8 @@ import duckdb
 import sql
 from effectmeter.errors import DeliveryError
 from effectmeter.plan import Outcome, Plan
-from effectmeter.plan_rules import PERSON_DESIGNS
 from effectmeter.quarters import Quarter
+from effectmeter.shapes import PERSON_DESIGNS
 from vault.cohort import (
     counted_outcomes,
     event_types_with_history,

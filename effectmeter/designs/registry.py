@@ -1,35 +1,27 @@
-"""Which module answers which design. Adding a design is adding a module and a line here."""
+"""Finds the module that answers a plan's design. The list itself is `effectmeter.shapes`."""
 
 from __future__ import annotations
 
-from effectmeter.designs.base import Design
-from effectmeter.designs.before_after import BeforeAfter
-from effectmeter.designs.comparison_cohort import ComparisonCohort
-from effectmeter.designs.randomised import Randomised
-from effectmeter.errors import EffectmeterError, PlanError
-from effectmeter.plan import Plan
+from collections.abc import Mapping
+from importlib import import_module
+from typing import cast
 
-DESIGNS: dict[str, type[Design]] = {
-    "randomised": Randomised,
-    "comparison_cohort": ComparisonCohort,
-    "before_after": BeforeAfter,
-}
+from effectmeter.designs.base import Design
+from effectmeter.plan import Plan
+from effectmeter.shapes import SHAPES
+
+
+def design_class(name: str) -> type[Design]:
+    """Return a design's class; its module is imported now and not before."""
+    module, _, answer = SHAPES[name].answers.partition(":")
+    return cast(type[Design], getattr(import_module(module), answer))
 
 
 def design_for(plan: Plan) -> Design:
-    """Return the design that a plan asks for.
+    """Return the design that a plan asks for."""
+    return design_class(plan.design)()
 
-    Raises
-    ------
-    PlanError
-        The design is part of the contract but not built yet.
-    """
-    if plan.design not in DESIGNS:
-        fault = EffectmeterError(
-            f"the design '{plan.design}' is not built yet",
-            where="design",
-            allowed=", ".join(DESIGNS),
-            next_step="choose one of these designs, or wait for the edition that has it",
-        )
-        raise PlanError([fault])
-    return DESIGNS[plan.design]()
+
+def all_designs() -> Mapping[str, Design]:
+    """Return every design by name, for pages and tests that list them."""
+    return {name: design_class(name)() for name in SHAPES}
