@@ -13,9 +13,9 @@ from analysis_frames import cohort, events_at, only, outcome_frame, plan_for, re
 from scipy.stats import binomtest
 
 from effectmeter.designs.base import AnalysisData
-from effectmeter.designs.registry import DESIGNS, design_for
-from effectmeter.errors import EffectmeterError
+from effectmeter.designs.registry import design_for
 from effectmeter.results import EffectRow, GateResult
+from effectmeter.shapes import PERSON_DESIGNS
 
 AGE = {"age": {"type": "numeric"}}
 ALL = {"contact": {"event": "contact", "measures": ["risk_ratio", "rate_ratio", "hazard_ratio"], "primary": True}}
@@ -319,16 +319,10 @@ def test_weighting_none_is_outcome_regression_only() -> None:
     assert main.estimate == pytest.approx(model.estimate)
 
 
-@pytest.mark.parametrize("design", ["staggered_areas", "interrupted_series", "pooled_trials"])
-def test_designs_to_come_say_so(design: str) -> None:
-    plan = plan_for().model_copy(update={"design": design})
-    with pytest.raises(EffectmeterError, match="not built yet"):
-        design_for(plan)
-
-
-def test_every_design_names_itself() -> None:
-    for name, design in DESIGNS.items():
-        assert design().name == name and design().tables[0] == "persons"
+@pytest.mark.parametrize("name", PERSON_DESIGNS)
+def test_every_design_on_persons_names_itself(name: str) -> None:
+    design = design_for(plan_for(name))
+    assert design.name == name and design.tables[0] == "persons"
 
 
 def test_no_events_at_all_is_said_in_both_languages() -> None:

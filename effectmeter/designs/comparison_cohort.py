@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.comparability import balance_rows, covariate_matrix, overlap_rows
 from effectmeter.designs.persons import WEIGHTS_ALONE, Method, effect_rows
 from effectmeter.designs.sample import Sample
@@ -73,8 +73,8 @@ class ComparisonCohort:
             effective_sample_size=tuple(sizes),
         )
 
-    def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
-        """Return every row of the effects table, nothing hidden yet.
+    def estimate(self, data: AnalysisData, comparability: Comparability, scope: Scope = "all") -> tuple[EffectRow, ...]:
+        """Return the rows of the effects table, nothing hidden yet.
 
         Weights are fitted again on those analysed for each outcome and window, since the errors carry their estimation.
         """
@@ -92,7 +92,7 @@ class ComparisonCohort:
             others.append((asked[0], WEIGHTS_ALONE, by_plan))
         if data.plan.weighting != "match":
             others.append(("att", "matching", partial(weigh, "match")))
-        return effect_rows(data, Method(estimands=asked, weigh=by_plan, others=tuple(others)))
+        return effect_rows(data, Method(estimands=asked, weigh=by_plan, others=tuple(others)), scope)
 
     def gates(
         self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.fitting import COMPANION, Pair, Specification, estimator_name, fit
 from effectmeter.designs.questions import (
     Question,
@@ -183,10 +183,18 @@ def _no_window() -> ReasonedError:
     )
 
 
-def effect_rows(data: AnalysisData, method: Method) -> tuple[EffectRow, ...]:
-    """Return every row of a design on persons, nothing hidden yet; the primary row comes first."""
+def effect_rows(data: AnalysisData, method: Method, scope: Scope = "all") -> tuple[EffectRow, ...]:
+    """Return the rows of a design on persons, nothing hidden yet; the primary row comes first.
+
+    With scope ``verdict`` only those that the verdict and the gates read: the primary row of each contrast with its
+    difference, negative controls, placebo.
+    """
     rows = Rows(data, method)
     for treated, contrast in data.plan.contrasts:
+        if scope == "verdict":
+            _primary_alone(rows, treated, contrast)
+            _negative_controls(rows, treated, contrast)
+            continue
         for question in questions(data.plan):
             _answer(rows, treated, contrast, question)
         _subgroups(rows, treated, contrast)
@@ -210,6 +218,20 @@ def _denominators(sample: Sample | EstimationError, question: Question) -> tuple
     if question.measure.startswith("rate"):
         return ("free_time", "calendar_time") if sample.has_absences else ("free_time",)
     return ("calendar_time",) if question.measure == "hazard_ratio" else (None,)
+
+
+def _primary_alone(rows: Rows, treated: str, contrast: str) -> None:
+    """Add the primary row of a contrast, and the difference beside it."""
+    question = next((question for question in questions(rows.data.plan) if question.is_primary), None)
+    if question is None:
+        return
+    sample = rows.sample(treated, question)
+    how = Specification(
+        estimand=rows.method.estimands[0],
+        variance=robust_variance(rows.data),
+        denominator=_denominators(sample, question)[0],
+    )
+    rows.add(sample, question, contrast, "primary", how, weigh=rows.method.weigh)
 
 
 def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None:

@@ -5,7 +5,7 @@ Here: what a trial does that a cohort does not. Rows: `effectmeter.designs.perso
 
 from __future__ import annotations
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.comparability import balance_rows, covariate_matrix
 from effectmeter.designs.persons import Method, effect_rows
 from effectmeter.designs.sample import Sample
@@ -44,10 +44,12 @@ class Randomised:
                 continue  # the balance gate says that it could not be evaluated
         return Comparability(balance=tuple(balance))
 
-    def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
-        """Return every row of the effects table, nothing hidden yet."""
+    def estimate(self, data: AnalysisData, comparability: Comparability, scope: Scope = "all") -> tuple[EffectRow, ...]:
+        """Return the rows of the effects table, nothing hidden yet."""
         estimands = tuple(dict.fromkeys(data.plan.estimand)) or ("itt",)
-        return effect_rows(data, Method(estimands=estimands, weigh=_unweighted, joins_arms="ato" not in estimands))
+        return effect_rows(
+            data, Method(estimands=estimands, weigh=_unweighted, joins_arms="ato" not in estimands), scope
+        )
 
     def gates(
         self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]
