@@ -461,7 +461,7 @@ class Plan(Strict):
 
 def _written_out(name: str, outcome: Outcome, design: DesignName, pooled: str, *, primary: bool) -> Outcome:
     event = name if outcome.event is None and outcome.value is None else outcome.event
-    default: Sequence[str] = SHAPES[design].default_measures or (pooled,)
+    default = cast(Sequence[Measure], SHAPES[design].default_measures or (pooled,))
     if outcome.value is not None:
         default = _DEFAULT_VALUE_MEASURES[outcome.scale]
     measures = list(dict.fromkeys(outcome.measures)) or list(default)

@@ -14,6 +14,7 @@ from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS
 from effectmeter.errors import DeliveryError, PlanError
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
+from effectmeter.schema import DUCKDB_TYPES, STANDARD_TABLES
 from vault.analysis import read_analysis_data
 from vault.cohort import build_cohort, read_attrition
 
@@ -277,13 +278,15 @@ def test_failure_leaves_the_cohort_as_it_was(connection: duckdb.DuckDBPyConnecti
 def test_designs_without_persons_have_no_cohort(connection: duckdb.DuckDBPyConnection) -> None:
     plan = Plan.model_validate(
         {
-            "programme": "areas",
-            "title": {"nl": "Wijken", "en": "Areas"},
-            "design": "staggered_areas",
-            "source": {"areas": {"file": "a.csv"}, "area_counts": {"file": "c.csv"}},
-            "outcomes": {"burglary": {}},
+            "programme": "trials",
+            "title": {"nl": "Onderzoeken", "en": "Trials"},
+            "design": "pooled_trials",
+            "source": {"trials": {"file": "t.csv"}},
         }
     )
+    columns = ", ".join(f"null::{DUCKDB_TYPES[c.type]} as {c.name}" for c in STANDARD_TABLES["trials"].columns)
+    connection.execute("create schema if not exists landing")
+    connection.execute(f"create table landing.trials as select {columns} limit 0")
     data = analysed(connection, Delivery(), plan)
     assert build_cohort(connection, plan, QUARTER) == ()
     assert data.persons.is_empty() and data.outcomes.is_empty() and data.placebo is None

@@ -10,26 +10,32 @@ from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS, Analysis
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from vault.cohort import named_columns
+from vault.units import read_units
 
 
 def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> AnalysisData:
-    """Return the persons and outcomes of the cohort, and of the placebo where there is one.
+    """Return what the plan's design sees: persons and outcomes, moved in time where that can be, or other units.
 
     Notes
     -----
     Rows are sorted by every part of their key, so that no estimate depends on the order in which threads finish.
     """
-    placebo = None
-    placebo_outcomes = _outcomes(connection, "outcomes.placebo_windows")
-    if placebo_outcomes.height:
-        placebo_persons = _persons(connection, plan, "cohort.placebo_persons")
-        placebo = AnalysisData(plan, quarter, placebo_persons, placebo_outcomes)
+    moved = {
+        name: AnalysisData(plan, quarter, _persons(connection, plan, people), outcomes)
+        for name, people, windows in (
+            ("placebo", "cohort.placebo_persons", "outcomes.placebo_windows"),
+            ("from_start", "cohort.start_persons", "outcomes.start_windows"),
+        )
+        if (outcomes := _outcomes(connection, windows)).height
+    }
     return AnalysisData(
         plan,
         quarter,
         _persons(connection, plan, "cohort.persons"),
         _outcomes(connection, "outcomes.person_windows"),
-        placebo,
+        placebo=moved.get("placebo"),
+        from_start=moved.get("from_start"),
+        units=read_units(connection, plan),
     )
 
 

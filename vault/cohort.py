@@ -15,11 +15,13 @@ from effectmeter.errors import DeliveryError, EffectmeterError, PlanError
 from effectmeter.plan import Outcome, Plan, month_days, prior_count
 from effectmeter.quarters import Quarter
 from effectmeter.results import AttritionStep
-from effectmeter.shapes import PERSON_DESIGNS
+from effectmeter.shapes import PERSON_DESIGNS, SHAPES
 from vault.statements import all_or_nothing, column_types, filled, parameter_table, store
+from vault.units import build_areas
 
 _ALWAYS_THERE = frozenset({"person_id", "arm", "linked", "index_date", "follow_up_days"})
-_TAKEN = frozenset({"family", "potential_follow_up_days", "start_delay_days"})
+_TAKEN = frozenset({"family", "potential_follow_up_days", "start_delay_days", "shift_days"})
+_FOLLOWED_UP = frozenset({"randomised", "comparison_cohort"})
 _NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "UBIGINT", "UINTEGER")
 
 
@@ -50,17 +52,20 @@ def build_cohort(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qua
 
     Notes
     -----
-    Writes ``cohort.persons``, ``cohort.placebo_persons`` (empty where no placebo can be made) and
-    ``cohort.attrition``. Outcomes of an earlier cohort are removed: they belong to other persons.
+    Writes ``cohort.persons``, ``cohort.placebo_persons`` (empty where no placebo can be made),
+    ``cohort.start_persons`` (empty where nobody's start is known to be late), ``cohort.areas`` for designs on areas,
+    and ``cohort.attrition``. Outcomes of an earlier cohort are removed: they belong to other persons.
     """
     with all_or_nothing(connection):
         for schema in ("cohort", "outcomes"):
             connection.execute(f"create schema if not exists {schema}")
-        for stale in ("person_windows", "placebo_windows"):
+        for stale in ("person_windows", "placebo_windows", "start_windows"):
             connection.execute(f"drop table if exists outcomes.{stale}")
         _hand_over(connection, plan)
         _store_candidates(connection, plan, quarter, shift_days=0)
         _store_losses(connection, plan, quarter)
+        if "areas" in SHAPES[plan.design].frames:
+            build_areas(connection, plan)
         store(connection, "cohort.persons", filled("cohort/persons"))
         store(connection, "cohort.attrition", filled("cohort/attrition"))
         shift_days = placebo_shift_days(connection, plan)
@@ -69,6 +74,7 @@ def build_cohort(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qua
         else:
             _store_candidates(connection, plan, quarter, shift_days=shift_days)
             store(connection, "cohort.placebo_persons", filled("cohort/placebo_persons"))
+        _store_from_start(connection, plan, quarter)
         for temporary in ("candidates", "losses"):
             connection.execute(f"drop table temp.{temporary}")
     return read_attrition(connection) if plan.design in PERSON_DESIGNS else ()
@@ -83,6 +89,8 @@ def read_attrition(connection: duckdb.DuckDBPyConnection) -> tuple[AttritionStep
 
 def named_columns(plan: Plan) -> tuple[str, ...]:
     """Return the persons columns that the plan asks for by name: covariates, subgroups, eligibility, values."""
+    if plan.design not in PERSON_DESIGNS:
+        return ()  # the names are then about areas or trials (`vault.units`)
     values = (outcome.value for outcome in plan.outcomes.values() if outcome.value is not None)
     return tuple(dict.fromkeys([*plan.adjust_for, *plan.subgroups, *plan.eligibility, *values]))
 
@@ -191,7 +199,19 @@ def _priors(plan: Plan) -> dict[str, tuple[str, int]]:
     return {name: prior for name, prior in read.items() if prior is not None}
 
 
-def _store_candidates(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, *, shift_days: int) -> None:
+def _store_from_start(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> None:
+    """Write the cohort with time zero at everyone's own start, where starting took some time for anyone."""
+    late = "select 1 from cohort.persons where coalesce(start_delay_days, 0) <> 0 and index_date is not null limit 1"
+    if plan.design not in _FOLLOWED_UP or not connection.sql(late).fetchall():
+        store(connection, "cohort.start_persons", "from cohort.persons limit 0")
+        return
+    _store_candidates(connection, plan, quarter, shift_days=0, from_start=True)
+    store(connection, "cohort.start_persons", filled("cohort/start_persons"), {"comparison": plan.arms.comparison})
+
+
+def _store_candidates(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, *, shift_days: int, from_start: bool = False
+) -> None:
     delivered = column_types(connection, "landing.persons")
     _require(plan, delivered)
     named = _named_expressions(plan, delivered)
@@ -206,7 +226,7 @@ def _store_candidates(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter
         ),
         named_columns="".join(f",\n    {expression} as {sql.identifier(name)}" for name, expression in named.items()),
     )
-    binds = {"reference_date": quarter.reference_date, "shift_days": shift_days}
+    binds = {"reference_date": quarter.reference_date, "shift_days": shift_days, "from_start": from_start}
     store(connection, "candidates", statement, binds, is_temporary=True)
 
 
@@ -229,6 +249,8 @@ def _store_losses(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qu
 
 def _roles(plan: Plan) -> dict[str, str | None]:
     """Return the columns of the cohort that the plan fills with a delivered column of its choice."""
+    if plan.design not in PERSON_DESIGNS:
+        return {"cluster": None, "stratum": None, "pair": None}
     return {"cluster": plan.cluster, "stratum": plan.strata, "pair": plan.pairs}
 
 
@@ -279,7 +301,7 @@ def _require(plan: Plan, delivered: dict[str, str]) -> None:
         )
     known = {name.casefold() for name in delivered}
     wanted = [name for name in named_columns(plan) if not is_computed(name)]
-    wanted += [name for name in (plan.cluster, plan.strata, plan.pairs) if name is not None]
+    wanted += [name for name in _roles(plan).values() if name is not None]
     missing = sorted({name for name in wanted if name.casefold() not in known})
     if missing:
         raise DeliveryError(

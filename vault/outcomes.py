@@ -22,6 +22,7 @@ from vault.cohort import (
     primary_window_days,
 )
 from vault.statements import all_or_nothing, column_types, filled, parameter_table, store
+from vault.units import build_unit_outcomes
 
 COMPLETE_FOLLOW_UP = "complete_follow_up"
 """The informational last step of the attrition table; nobody leaves the cohort at it."""
@@ -49,30 +50,33 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
 
     Notes
     -----
-    Writes ``outcomes.person_windows`` and ``outcomes.placebo_windows``, and adds the step `complete_follow_up` to
-    ``cohort.attrition``. Delivered values (``value:`` in the plan) are columns of ``cohort.persons``, not rows here.
+    Writes ``outcomes.person_windows``, ``outcomes.placebo_windows`` and ``outcomes.start_windows``, or the tables of
+    `vault.units`, and adds the step `complete_follow_up` to ``cohort.attrition``. Delivered values
+    (``value:`` in the plan) are columns of ``cohort.persons``, not rows here.
     """
     with all_or_nothing(connection):
         connection.execute("create schema if not exists outcomes")
+        build_unit_outcomes(connection, plan, quarter)
         asked = counted_outcomes(plan) if plan.design in PERSON_DESIGNS else {}
         by_counts = _delivered_as_counts(connection, asked)
         by_events = {name: outcome for name, outcome in asked.items() if name not in by_counts}
 
         _look_at(connection, "cohort.persons")
-        _count_events(connection, plan, quarter, "outcomes.person_windows", by_events, _windows(plan), shift_days=0)
+        _count_events(connection, plan, quarter, "outcomes.person_windows", by_events, _windows(plan))
         _take_counts(connection, plan, by_counts)
 
         history = event_types_with_history(connection, plan)
         repeated = {name: outcome for name, outcome in by_events.items() if outcome.event in history}
-        shift_days = placebo_shift(plan)
-        if repeated and shift_days is not None:
-            _look_at(connection, "cohort.placebo_persons")
-            primary = _primary_windows(plan)
-            _count_events(
-                connection, plan, quarter, "outcomes.placebo_windows", repeated, primary, shift_days=shift_days
-            )
-        else:
-            store(connection, "outcomes.placebo_windows", "from outcomes.person_windows limit 0")
+        earlier = repeated if placebo_shift(plan) is not None else {}
+        for table, people, outcomes in (
+            ("outcomes.placebo_windows", "cohort.placebo_persons", earlier),
+            ("outcomes.start_windows", "cohort.start_persons", by_events),
+        ):
+            if outcomes and _is_filled(connection, people):
+                _look_at(connection, people)
+                _count_events(connection, plan, quarter, table, outcomes, _primary_windows(plan))
+            else:
+                store(connection, table, "from outcomes.person_windows limit 0")
         _add_last_step(connection, plan)
         connection.execute("drop view temp.persons_in_view")
 
@@ -86,10 +90,14 @@ def _delivered_as_counts(connection: duckdb.DuckDBPyConnection, asked: dict[str,
     return {name: named for name, named in (event_name | own_name).items() if named is not None}
 
 
+def _is_filled(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return bool(connection.sql(f"select 1 from {table} limit 1").fetchall())
+
+
 def _look_at(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     connection.execute(
         "create or replace temp view persons_in_view as"
-        f" select person_id, index_date, follow_up_days, potential_follow_up_days from {table}"
+        f" select person_id, index_date, shift_days, follow_up_days, potential_follow_up_days from {table}"
     )
 
 
@@ -119,8 +127,6 @@ def _count_events(
     table: str,
     outcomes: dict[str, Outcome],
     windows: list[Window],
-    *,
-    shift_days: int,
 ) -> None:
     """Put one row per person, outcome and window in `table`."""
     columns = list(dict.fromkeys(column for outcome in outcomes.values() for column in outcome.where))
@@ -159,7 +165,6 @@ def _count_events(
     binds: dict[str, Any] = {
         "reference_date": quarter.reference_date,
         "waiting_days": plan.follow_up.waiting_days,
-        "shift_days": shift_days,
     }
     store(connection, table, filled("outcomes/person_windows", filters=_filters(columns)), binds)
 

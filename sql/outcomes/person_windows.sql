@@ -5,9 +5,9 @@
 --           temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per filter);
 --           temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of one's
 --           own follow-up).
--- Binds:    $reference_date; $waiting_days; $shift_days, by which time zero in persons_in_view was moved back.
+-- Binds:    $reference_date; $waiting_days.
 -- Fills in: filters: a condition on the events columns that the plan's `where` names.
--- Assumes:  day d is the date index_date + d; day 1 is the first at risk. An outcome waits for decisions when any event
+-- Assumes:  shift_days says by how much time zero was moved back. Day d is the date index_date + d; day 1 is the first at risk. An outcome waits for decisions when any event
 --           of its type was delivered with one. Absences count both their ends; without end they go on; those that
 --           overlap count once; without calendar dates they cannot be placed and are left out. Nobody is under
 --           observation from the day of death on. Death does not make a window incomplete.
@@ -37,6 +37,7 @@ knowledge as (
     select
         persons.person_id,
         persons.index_date,
+        persons.shift_days,
         waits.awaits_decision,
         least(
             persons.follow_up_days,
@@ -52,6 +53,7 @@ observations as (
     select
         knowledge.person_id,
         knowledge.index_date,
+        knowledge.shift_days,
         knowledge.awaits_decision,
         plan_windows.position,
         plan_windows.period,
@@ -115,7 +117,7 @@ events_in_window as (
         outcomes_to_count.outcome,
         observations.position,
         count(*) as n_events,
-        min(coalesce(events.event_day + $shift_days, events.event_date - observations.index_date)) as first_event_day
+        min(coalesce(events.event_day + observations.shift_days, events.event_date - observations.index_date)) as first_event_day
     from landing.events as events
     join outcomes_to_count on outcomes_to_count.event_type = events.event_type
     join plan_filters on plan_filters.for_outcome = outcomes_to_count.outcome
@@ -124,7 +126,7 @@ events_in_window as (
         and observations.awaits_decision = outcomes_to_count.awaits_decision
     where
         {filters}
-        and coalesce(events.event_day + $shift_days, events.event_date - observations.index_date)
+        and coalesce(events.event_day + observations.shift_days, events.event_date - observations.index_date)
         between observations.first_day and observations.end_day
         and (
             not outcomes_to_count.awaits_decision

@@ -138,6 +138,9 @@ def _extra_names(plan: Plan, table: Table) -> Iterator[tuple[str, ColumnType]]:
             yield name, "text"
         if plan.areas.ring is not None:
             yield plan.areas.ring, "int"
+    if table.name in ("areas", "trials"):
+        for name in (*plan.subgroups, *((plan.cluster,) if plan.cluster and table.name == "areas" else ())):
+            yield name, "text"
     if table.name == "events":
         for outcome in plan.outcomes.values():
             for name in outcome.where:

@@ -15,7 +15,7 @@ import duckdb
 from effectmeter.errors import DeliveryError
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.schema import DESIGN_TABLES, DUCKDB_TYPES, STANDARD_TABLES, Table
+from effectmeter.schema import DUCKDB_TYPES, STANDARD_TABLES, Table
 from sql import identifier, statement
 from vault.connection import scratch_of
 from vault.intake.columns import PERSON_TABLES, expected_names, extras, wanted_columns
@@ -208,8 +208,6 @@ def _store(
     connection: duckdb.DuckDBPyConnection, plan: Plan, tables: Sequence[Table], landed: Sequence[LandedFile]
 ) -> None:
     """Replace the landing schema by this delivery, in one transaction."""
-    needs = DESIGN_TABLES[plan.design]
-    of_design = {*needs.required, *needs.one_of, *needs.optional}
     delivered = [table.name for table in tables]
     if {"persons", "events"} <= set(delivered):
         connection.execute(statement("landing/event_days"))
@@ -228,7 +226,7 @@ def _store(
                     f"create table landing.{identifier(table.name)} as select {names} "
                     f"from {identifier(typed)} where reject_reason is null order by row_number"
                 )
-            elif table.name in of_design:
+            else:  # a table that the design does not read stands empty, so that no statement needs to ask
                 types = ", ".join(f"{identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in columns)
                 connection.execute(f"create table landing.{identifier(table.name)} ({types})")
         for file in landed:
