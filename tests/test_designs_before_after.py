@@ -135,3 +135,12 @@ def test_incomplete_periods_are_left_out() -> None:
         is_complete=~((pl.col("person_id") < "p00010") & (pl.col("period") == "after"))
     )
     assert only(run(replace(data, outcomes=outcomes))[0], analysis="primary").n_treated == 80
+
+
+def test_the_scope_of_the_verdict_leaves_out_what_stands_beside() -> None:
+    data = families(placebo_rates=((6.0, 6.0), (6.0, 6.0)))
+    design = design_for(data.plan)
+    whole = design.estimate(data, design.compare(data))
+    brief = design.estimate(data, design.compare(data), scope="verdict")
+    assert {row.analysis for row in brief} == {"primary", "unadjusted", "placebo"}
+    assert set(brief) < set(whole)

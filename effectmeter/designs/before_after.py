@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.questions import Question, outcome_of, primary_outcome, questions
 from effectmeter.designs.rows import LEVEL, Counts, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
 from effectmeter.designs.sample import DAYS_PER_YEAR
@@ -81,13 +81,17 @@ class BeforeAfter:
         """Return nothing: each unit is compared with itself."""
         return Comparability()
 
-    def estimate(self, data: AnalysisData, comparability: Comparability) -> tuple[EffectRow, ...]:
-        """Return every row of the effects table, nothing hidden yet; the primary row first."""
+    def estimate(self, data: AnalysisData, comparability: Comparability, scope: Scope = "all") -> tuple[EffectRow, ...]:
+        """Return every row of the effects table, nothing hidden yet; the primary row first.
+
+        With scope ``verdict`` only the primary outcome in its first kind of time, without the methods beside it.
+        """
         asked = dict.fromkeys((question.outcome, question.window_days) for question in questions(data.plan))
         rows: list[EffectRow] = []
         for outcome, window in asked:
             is_primary = outcome == primary_outcome(data.plan)
-            rows += _outcome_rows(data, Question(outcome, window, "ratio_of_rate_ratios", is_primary))
+            if is_primary or scope == "all":
+                rows += _outcome_rows(data, Question(outcome, window, "ratio_of_rate_ratios", is_primary), scope)
         if data.placebo is not None and asked and has_comparison(data):
             outcome, window = next(iter(asked))
             rows += _placebo(data.placebo, Question(outcome, window, "ratio_of_rate_ratios", is_primary=False))
@@ -100,7 +104,7 @@ class BeforeAfter:
         return tuple(result for gate in self.gate_list for result in gate(data, comparability, effects))
 
 
-def _outcome_rows(data: AnalysisData, question: Question) -> list[EffectRow]:
+def _outcome_rows(data: AnalysisData, question: Question, scope: Scope) -> list[EffectRow]:
     """Return one outcome's changes and effect."""
     label = "primary" if question.is_primary else "secondary"
     comparison = data.plan.arms.comparison
@@ -112,11 +116,13 @@ def _outcome_rows(data: AnalysisData, question: Question) -> list[EffectRow]:
             not_estimable(_row(data, question, contrast, label, None), fault) for _, contrast in data.plan.contrasts
         ]
     rows = []
-    for number, denominator in enumerate(periods.denominators):
+    denominators = periods.denominators if scope == "all" else periods.denominators[:1]
+    for number, denominator in enumerate(denominators):
         analysis = label if number == 0 else "secondary"
         for treated, contrast in data.plan.contrasts:
             if controlled:
-                rows += _effect(data, question, periods, treated, contrast, analysis, denominator, extra=number == 0)
+                extra = number == 0 and scope == "all"
+                rows += _effect(data, question, periods, treated, contrast, analysis, denominator, extra=extra)
             else:
                 rows.append(_change(data, question, periods, treated, analysis, denominator))
             rows.append(_change(data, question, periods, treated, "unadjusted", denominator))
