@@ -290,3 +290,30 @@ def test_designs_without_persons_have_no_cohort(connection: duckdb.DuckDBPyConne
     data = analysed(connection, Delivery(), plan)
     assert build_cohort(connection, plan, QUARTER) == ()
     assert data.persons.is_empty() and data.outcomes.is_empty() and data.placebo is None
+
+
+def test_counting_from_the_start_leaves_immortal_time_and_never_starters_out(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    day = timedelta(days=1)
+    zero = date(2020, 1, 1)
+    people = (
+        Person("late", start_date=zero + 60 * day),
+        Person("never"),
+        Person("other", arm="comparison"),
+    )
+    events = tuple(Event(who, event_date=zero + 30 * day) for who in ("late", "other")) + (
+        Event("late", event_date=zero + 60 * day + 200 * day),
+    )
+    data = analysed(connection, Delivery(people, events), try_out())
+    assert data.from_start is not None
+    moved = data.from_start.outcomes.filter(outcome="contact", window_days=365)
+    found = {row["person_id"]: (row["n_events"], row["first_event_day"]) for row in moved.to_dicts()}
+    assert found == {"late": (1, 200), "other": (1, 30)}
+    stayed = data.outcomes.filter(outcome="contact", window_days=365)
+    assert dict(zip(stayed["person_id"], stayed["n_events"], strict=True)) == {"late": 2, "never": 0, "other": 1}
+
+
+def test_without_late_starts_there_is_nothing_to_count_from(connection: duckdb.DuckDBPyConnection) -> None:
+    people = (Person("a", start_date=date(2020, 1, 1)), Person("b", arm="comparison"))
+    assert analysed(connection, Delivery(people), try_out()).from_start is None
