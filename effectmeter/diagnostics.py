@@ -16,7 +16,14 @@ COMPARABILITY_GATES = frozenset({"balance", "overlap", "placebo_period", "negati
 
 _EVIDENCE = frozenset({"placebo", "negative_control"})
 _DESCRIPTIVE_GATES = frozenset({"peak_selection", "clusters"})
-_COMPANION = {"risk_difference": "risk_ratio", "rate_difference": "rate_ratio"}
+_SAME_QUESTION = {
+    "risk_difference": "risk_ratio",
+    "rate_difference": "rate_ratio",
+    "percent_change": "rate_ratio",
+    "level_ratio": "rate_ratio",
+}
+"""Measures that ask what a ratio asks, in other words."""
+_DIFFERENCES = frozenset({"risk_difference", "rate_difference", "percent_change"})
 
 
 def apply_gates(effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> tuple[EffectRow, ...]:
@@ -79,14 +86,14 @@ def _p(row: EffectRow) -> float:
 
 def _question(row: EffectRow) -> tuple[object, ...]:
     """Return what a row tests: a ratio and its absolute difference share one question."""
-    measure = _COMPANION.get(row.measure, row.measure)
-    return (row.contrast, row.outcome, row.window_days, measure, row.denominator)
+    measure = _SAME_QUESTION.get(row.measure, row.measure)
+    return (row.contrast, row.outcome, row.window_days, measure, row.denominator, row.subgroup)
 
 
 def _follows(row: EffectRow, members: Sequence[EffectRow]) -> bool:
     """Return whether a difference has its ratio, with a p-value, in the same family."""
-    return row.measure in _COMPANION and any(
-        other.measure == _COMPANION[row.measure] and _question(other) == _question(row) and other.p_value is not None
+    return row.measure in _DIFFERENCES and any(
+        other.measure not in _DIFFERENCES and _question(other) == _question(row) and other.p_value is not None
         for other in members
     )
 

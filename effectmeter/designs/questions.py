@@ -6,10 +6,13 @@ Here: the plan's defaults, resolved in one place for designs, gates, verdicts an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 from effectmeter.plan import Measure, Outcome, Plan
+from effectmeter.shapes import PERSON_DESIGNS, SHAPES
 
-_EVENT_MEASURES: tuple[Measure, ...] = ("risk_ratio", "rate_ratio", "hazard_ratio")
+_Measures: TypeAlias = tuple[Measure, ...]
+
 _VALUE_MEASURES: dict[str, tuple[Measure, ...]] = {
     "continuous": ("mean_difference",),
     "binary": ("risk_ratio",),
@@ -52,12 +55,15 @@ def measures_of(plan: Plan, name: str) -> tuple[Measure, ...]:
         return tuple(dict.fromkeys(outcome.measures))
     if outcome.value is not None:
         return _VALUE_MEASURES[outcome.scale]
-    return ("rate_ratio",) if plan.design == "before_after" else _EVENT_MEASURES
+    if plan.design == "before_after":
+        return ("rate_ratio",)
+    default = SHAPES[plan.design].default_measures
+    return ("risk_ratio", "rate_ratio", "hazard_ratio") if plan.design in PERSON_DESIGNS else cast(_Measures, default)
 
 
 def windows_of(plan: Plan, name: str) -> tuple[int | None, ...]:
     """Return an outcome's windows in plan order, the primary one first; None is "to the end of follow-up"."""
-    if outcome_of(plan, name).value is not None:
+    if outcome_of(plan, name).value is not None or plan.design not in PERSON_DESIGNS:
         return (None,)
     if plan.design == "before_after":
         return (plan.before_after.after_days,)
@@ -65,8 +71,10 @@ def windows_of(plan: Plan, name: str) -> tuple[int | None, ...]:
 
 
 def primary_measure(plan: Plan, name: str) -> Measure:
-    """Return the first measure that the first window allows: without a fixed window there is no risk."""
+    """Return the first measure that the first window allows: without a fixed window there is no risk for persons."""
     measures = measures_of(plan, name)
+    if plan.design not in PERSON_DESIGNS:
+        return measures[0]
     if windows_of(plan, name)[0] is None and outcome_of(plan, name).value is None:
         return next((measure for measure in measures if measure not in _NEEDS_WINDOW), measures[0])
     return measures[0]
