@@ -29,6 +29,8 @@ class Shape:
 
     Attributes
     ----------
+    words
+        What it compares, in Dutch (``nl``) and English (``en``), as reports say it.
     answers
         ``module:Class`` of the `effectmeter.designs.base.Design`.
     unit
@@ -47,6 +49,7 @@ class Shape:
         The plan's block with its own options, or nothing.
     """
 
+    words: Mapping[Literal["nl", "en"], str]
     answers: str
     unit: Unit
     needs: DesignNeeds
@@ -70,6 +73,7 @@ _PERSON_MEASURES = (
 
 SHAPES: Mapping[str, Shape] = {
     "randomised": Shape(
+        words={"nl": "loting: het toeval bepaalde wie meedeed", "en": "lottery: chance decided who took part"},
         answers="effectmeter.designs.randomised:Randomised",
         unit="person",
         needs=_PERSONS,
@@ -78,6 +82,7 @@ SHAPES: Mapping[str, Shape] = {
         default_measures=("risk_ratio",),
     ),
     "comparison_cohort": Shape(
+        words={"nl": "deelnemers tegenover een vergelijkbare groep", "en": "participants against a comparable group"},
         answers="effectmeter.designs.comparison_cohort:ComparisonCohort",
         unit="person",
         needs=_PERSONS,
@@ -86,6 +91,7 @@ SHAPES: Mapping[str, Shape] = {
         default_measures=("risk_ratio",),
     ),
     "before_after": Shape(
+        words={"nl": "voor en na de start", "en": "before and after the start"},
         answers="effectmeter.designs.before_after:BeforeAfter",
         unit="person",
         needs=_PERSONS,
@@ -95,6 +101,7 @@ SHAPES: Mapping[str, Shape] = {
         default_measures=("ratio_of_rate_ratios", "rate_ratio"),
     ),
     "staggered_areas": Shape(
+        words={"nl": "gebieden die na elkaar begonnen", "en": "areas that started one after another"},
         answers="effectmeter.designs.staggered_areas:StaggeredAreas",
         unit="area",
         needs=DesignNeeds(("areas", "area_counts")),
@@ -105,6 +112,7 @@ SHAPES: Mapping[str, Shape] = {
         options="areas",
     ),
     "interrupted_series": Shape(
+        words={"nl": "één reeks, vóór en na de start", "en": "one series, before and after the start"},
         answers="effectmeter.designs.interrupted_series:InterruptedSeries",
         unit="period",
         needs=DesignNeeds(("series",)),
@@ -115,6 +123,7 @@ SHAPES: Mapping[str, Shape] = {
         options="series",
     ),
     "pooled_trials": Shape(
+        words={"nl": "meer onderzoeken bij elkaar", "en": "several studies together"},
         answers="effectmeter.designs.pooled_trials:PooledTrials",
         unit="trial",
         needs=DesignNeeds(("trials",)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from effectmeter.plan import Plan
 from effectmeter.sentences.numbers import Language
+from effectmeter.shapes import SHAPES
 
 Words = Mapping[Language, str]
 
@@ -87,17 +88,7 @@ RULINGS: Mapping[str, Words] = {
 }
 """The ruling on a claim in words."""
 
-DESIGNS: Mapping[str, Words] = {
-    "randomised": {"nl": "loting: het toeval bepaalde wie meedeed", "en": "lottery: chance decided who took part"},
-    "comparison_cohort": {
-        "nl": "deelnemers tegenover een vergelijkbare groep",
-        "en": "participants against a comparable group",
-    },
-    "before_after": {"nl": "voor en na de start", "en": "before and after the start"},
-    "staggered_areas": {"nl": "gebieden die na elkaar begonnen", "en": "areas that started one after another"},
-    "interrupted_series": {"nl": "één reeks, vóór en na de start", "en": "one series, before and after the start"},
-    "pooled_trials": {"nl": "meer onderzoeken bij elkaar", "en": "several studies together"},
-}
+DESIGNS: Mapping[str, Words] = {name: shape.words for name, shape in SHAPES.items()}
 """What the design compares."""
 
 MEASURES: Mapping[str, Words] = {
