@@ -130,6 +130,8 @@ def _hand_over(
         (name, next((word for word in (name, outcome.event, outcome.value) if word in delivered), None))
         for name, outcome in asked.items()
     ]
+    if len(asked) == len(delivered) == 1:
+        known_as = [(next(iter(asked)), next(iter(delivered)))]  # one asked, one delivered: the same, whatever its name
     parameter_table(
         connection,
         "plan_unit_outcomes",
