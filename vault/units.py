@@ -130,8 +130,9 @@ def _hand_over(
         (name, next((word for word in (name, outcome.event, outcome.value) if word in delivered), None))
         for name, outcome in asked.items()
     ]
-    if len(asked) == len(delivered) == 1:
-        known_as = [(next(iter(asked)), next(iter(delivered)))]  # one asked, one delivered: the same, whatever its name
+    (first, outcome), *more = asked.items()
+    if not more and outcome.value is not None and len(delivered) == 1:
+        known_as = [(first, next(iter(delivered)))]  # the plan names the column, so the label adds nothing
     parameter_table(
         connection,
         "plan_unit_outcomes",
