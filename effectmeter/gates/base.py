@@ -1,6 +1,6 @@
-"""What every gate is made of: a finding per question, folded into as few rows as say the same.
+"""What every gate is made of: its description, and a finding per question, folded into as few rows as say the same.
 
-Here: findings, their folding, and small words. Not here: any rule.
+Here: descriptions, findings, their folding, and small words. Not here: any rule.
 """
 
 from __future__ import annotations
@@ -13,6 +13,57 @@ from effectmeter.plan import Plan
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 Gate = Callable[[AnalysisData, Comparability, Sequence[EffectRow]], tuple[GateResult, ...]]
+
+NOTHING = "nothing"
+"""What a gate hides that never fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFacts:
+    """What a gate is, for the reference page and for whoever asks what a threshold is.
+
+    Attributes
+    ----------
+    rule
+        In one or two sentences, with what passes, warns and fails.
+    threshold
+        As printed beside the figure.
+    source
+        Where the rule comes from.
+    hides
+        Which effects are hidden when it fails; `NOTHING` where it never does.
+    """
+
+    name: str
+    rule: str
+    threshold: str = ""
+    source: str = ""
+    hides: str = "the effects it concerns"
+
+
+_FACTS: dict[Gate, GateFacts] = {}
+
+
+def gate(
+    *, name: str, rule: str, threshold: str = "", source: str = "", hides: str = "the effects it concerns"
+) -> Callable[[Gate], Gate]:
+    """Describe a gate: its name in the gates table, its rule, its source, and what it hides when it fails."""
+    facts = GateFacts(name=name, rule=rule, threshold=threshold, source=source, hides=hides)
+
+    def described(function: Gate) -> Gate:
+        _FACTS[function] = facts
+        return function
+
+    return described
+
+
+def facts_of(function: Gate) -> GateFacts:
+    """Return a gate's description; of one without, its name and the first line of its docstring."""
+    if function in _FACTS:
+        return _FACTS[function]
+    line = (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]
+    return GateFacts(name=getattr(function, "__name__", "gate"), rule=line)
+
 
 _SEVERITY: tuple[GateStatus, ...] = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.questions import outcome_of, primary_outcome, questions, windows_of
-from effectmeter.gates.base import Finding, arms_of, contrast_pairs, fold, percent
+from effectmeter.gates.base import Finding, arms_of, contrast_pairs, facts_of, fold, gate, percent
 from effectmeter.gates.expected import Surplus, surplus_of_events
 from effectmeter.results import Comparability, EffectRow, GateResult
 
@@ -58,9 +58,16 @@ def _counted(data: AnalysisData, outcome: str, window: int | None) -> pl.DataFra
     return rows.select("arm", counted.fill_null(value=False).alias("is_counted"))
 
 
+@gate(
+    name="size",
+    rule="Persons with full follow-up in the smaller arm: enough pass, few warn (a Bayesian interval stands beside), "
+    "fewer fail.",
+    threshold=f">= {ENOUGH_PERSONS} in both arms; < {FEWEST_PERSONS} fails",
+    source="Justice Data Lab",
+)
 def size(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
     """Gate on the number of persons with full follow-up in the smaller arm (Justice Data Lab)."""
-    threshold = f">= {ENOUGH_PERSONS} in both arms; < {FEWEST_PERSONS} fails"
+    threshold = facts_of(size).threshold
     if data.plan.design == "before_after" and data.plan.cluster:
         return fold(
             "size",
@@ -115,9 +122,18 @@ def size(data: AnalysisData, comparability: Comparability, effects: Sequence[Eff
     return fold("size", threshold, findings)
 
 
+@gate(
+    name="clusters",
+    rule="Clusters (families, sites) in the arm with the fewest: enough pass, few warn (cluster-jackknife t, "
+    "permutation "
+    "and Bayes beside it), fewer fail.",
+    threshold=f">= {ENOUGH_CLUSTERS} in both arms; < {FEWEST_CLUSTERS} fails",
+    source="own simulation (benchmarks/coverage.md)",
+    hides="every effect; the raw change of a before-after design stays, as a description",
+)
 def clusters(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
     """Gate on the number of clusters in each arm: with few, the usual errors are too small."""
-    threshold = f">= {ENOUGH_CLUSTERS} in both arms; < {FEWEST_CLUSTERS} fails"
+    threshold = facts_of(clusters).threshold
     if not data.plan.cluster:
         return fold(
             "clusters",
@@ -139,8 +155,9 @@ def clusters(data: AnalysisData, comparability: Comparability, effects: Sequence
                 Finding(
                     "not_evaluated",
                     "-",
-                    f"Not evaluated: '{data.plan.cluster}' was not delivered.",
-                    f"Niet te toetsen: '{data.plan.cluster}' is niet aangeleverd.",
+                    f"Not evaluated: '{data.plan.cluster}' is empty for everyone. Deliver it to have the groups "
+                    "counted.",
+                    f"Niet te toetsen: '{data.plan.cluster}' is voor iedereen leeg. Lever het aan, dan kan het wel.",
                 )
             ],
         )
@@ -193,6 +210,14 @@ def _clusters_finding(fewest: int, figure: str, pairs: tuple[tuple[str, object],
     )
 
 
+@gate(
+    name="time_zero",
+    rule="Nobody is classified by what happened after time zero: participants' events before their start are as many "
+    "as "
+    "the comparison group's course predicts.",
+    threshold=f"events before the start of participation as expected (p >= {FOLLOW_UP_P:g})",
+    source="target-trial emulation (Hernán and Robins 2016, doi:10.1093/aje/kwv254)",
+)
 def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
     """Gate on immortal time: people who are in the treated arm because nothing happened to them before they started.
 
@@ -200,7 +225,7 @@ def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequenc
     first events before the start are compared with what the comparison arm's course predicts. An arm defined by
     starting has none.
     """
-    threshold = f"events before the start of participation as expected (p >= {FOLLOW_UP_P:g})"
+    threshold = facts_of(time_zero).threshold
     has_starts = "start_delay_days" in data.persons.columns and data.persons["start_delay_days"].count() > 0
     if not has_starts or not data.plan.outcomes:
         if data.plan.design == "comparison_cohort":
@@ -283,11 +308,21 @@ def _time_zero_finding(late: pl.DataFrame, reference: pl.DataFrame, pairs: tuple
     )
 
 
+@gate(
+    name="follow_up",
+    rule="Nearly everyone has a complete window, in each arm, and completeness does not depend on the outcome: among "
+    "the "
+    "briefly followed, events are as many as those followed longer predict. To the end of follow-up only the second "
+    "half "
+    "applies.",
+    threshold=f">= {percent(COMPLETE_SHARE)} complete per arm; short follow-up has its expected events "
+    f"(p >= {FOLLOW_UP_P:g})",
+    source="a re-arrest file whose short follow-ups were all recidivists",
+    hides="the outcome and window it concerns",
+)
 def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
     """Gate on complete windows, and on completeness that depends on the outcome."""
-    threshold = (
-        f">= {percent(COMPLETE_SHARE)} complete per arm; short follow-up has its expected events (p >= {FOLLOW_UP_P:g})"
-    )
+    threshold = facts_of(follow_up).threshold
     findings = []
     for treated, _, outcome, window, pairs in _units(data):
         if outcome_of(data.plan, outcome).value is not None:
@@ -295,7 +330,8 @@ def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequenc
             continue
         rows = outcome_rows(data, outcome, window)
         arms = arms_of(data, treated)
-        fixed = window if data.plan.design != "before_after" else data.plan.before_after.after_days
+        around = data.plan.before_after
+        fixed = window if data.plan.design != "before_after" else around.wash_in_days + around.after_days
         surplus = _short_follow_up(rows.filter(pl.col("arm").is_in(arms)), fixed)
         shares = [] if fixed is None else [_share(rows.filter(pl.col("arm") == arm)["is_complete"]) for arm in arms]
         findings.append(_follow_up_finding(shares, surplus, pairs))

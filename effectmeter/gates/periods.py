@@ -8,18 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from effectmeter.designs.base import AnalysisData
-from effectmeter.gates.base import Finding, comma, contrast_pairs, fold, has_comparison
+from effectmeter.gates.base import Finding, comma, contrast_pairs, facts_of, fold, gate, has_comparison
 from effectmeter.results import Comparability, EffectRow, GateResult
 
 PLACEBO_LOW, PLACEBO_HIGH = 0.8, 1.25
 PLACEBO_BLIND = 1.5
 
 
+@gate(
+    name="placebo_period",
+    rule="Before the programme there can be no effect: the same analysis one window earlier gives 1. Surely not 1 and "
+    "not "
+    "near 1 fails; too wide to tell warns.",
+    threshold=f"interval holds 1, or estimate within {PLACEBO_LOW:g}-{PLACEBO_HIGH:g}",
+    source='simulation: "covers 1" alone fails 5 % of sound studies and passes 40 % of small biased ones',
+    hides="every effect but the placebo itself",
+)
 def placebo_period(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
     """Gate on the period before the programme, where there can be no effect."""
-    threshold = f"interval holds 1, or estimate within {PLACEBO_LOW:g}-{PLACEBO_HIGH:g}"
+    threshold = facts_of(placebo_period).threshold
     return fold("placebo_period", threshold, _placebo_findings(data, effects))
 
 
@@ -60,8 +69,10 @@ def placebo_rule(row: EffectRow | None, pairs: tuple[tuple[str, object], ...] = 
         return Finding(
             "not_evaluated",
             "-",
-            "Not evaluated: too little happened before the programme to compare.",
-            "Niet te toetsen: vóór het programma gebeurde te weinig om te vergelijken.",
+            "Not evaluated: too little happened before the programme to compare. More persons, or a longer period "
+            "before the start, would allow it.",
+            "Niet te toetsen: vóór het programma gebeurde te weinig om te vergelijken. Met meer mensen of een langere "
+            "periode vooraf kan het wel.",
             pairs,
         )
     figure = f"{row.estimate:.2f} ({row.conf_low:.2f}-{row.conf_high:.2f})"
@@ -100,6 +111,16 @@ def placebo_rule(row: EffectRow | None, pairs: tuple[tuple[str, object], ...] = 
     )
 
 
+@gate(
+    name="peak_selection",
+    rule="Who is picked at the worst moment improves without any programme. Without comparison the effect is hidden "
+    "and the "
+    "change is shown as a change; with one, the courses before the start agree by the placebo rule.",
+    threshold=f"a comparison group picked by the same rule; same course before the start: interval holds 1, or within "
+    f"{PLACEBO_LOW:g}-{PLACEBO_HIGH:g}",
+    source="Maltz et al. 1980, doi:10.1177/0193841X8000400203",
+    hides="every effect; the raw changes and the placebo stay",
+)
 def peak_selection(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:

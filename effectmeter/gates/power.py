@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.estimators.sensitivity import minimum_detectable_ratio
-from effectmeter.gates.base import Finding, comma, contrast_pairs, fold
+from effectmeter.gates.base import NOTHING, Finding, comma, contrast_pairs, facts_of, fold, gate
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 DETECTION = 2.80
@@ -39,9 +39,18 @@ def std_error_without_effect(row: EffectRow) -> float | None:
     return row.std_error * math.sqrt(null / observed)
 
 
+@gate(
+    name="power",
+    rule="The smallest fall that the data could have shown, from the error under no effect with clustering kept, and "
+    "how "
+    "many more would settle the answer. Warns when a fall by a third could go unseen.",
+    threshold=f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails",
+    source=f"exp(-{DETECTION:.2f} x standard error): two-sided 5 %, power 80 %",
+    hides=NOTHING,
+)
 def power(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
     """Say what the data could have shown; warns when a fall by a third could have gone unseen."""
-    threshold = f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails"
+    threshold = facts_of(power).threshold
     findings = []
     for _, label in data.plan.contrasts:
         pairs = contrast_pairs(data.plan, label)
@@ -52,8 +61,10 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
                 Finding(
                     "not_evaluated",
                     "-",
-                    "Not evaluated: there is no ratio with an error to start from.",
-                    "Niet te toetsen: er is geen verhouding met een marge om van uit te gaan.",
+                    "Not evaluated: there is no ratio with an error to start from. More persons or events would give "
+                    "one.",
+                    "Niet te toetsen: er is geen verhouding met een marge om van uit te gaan. Met meer mensen of "
+                    "voorvallen is die er wel.",
                     pairs,
                 )
             )
