@@ -96,8 +96,10 @@ def _tables(plan: Plan) -> Iterator[BrokenRule]:
 
 def _column_maps(plan: Plan) -> Iterator[BrokenRule]:
     used = {*plan.adjust_for, *plan.subgroups, *plan.eligibility, plan.cluster, plan.strata, plan.pairs}
-    for outcome in plan.outcomes.values():
+    for name, outcome in plan.outcomes.items():
         used |= {outcome.value, *outcome.where}
+        if plan.design not in PERSON_DESIGNS:  # a wide file has a column per outcome
+            used |= {name, outcome.event}
     for table, source in plan.source.items():
         known = [column.name for column in STANDARD_TABLES[table].columns]
         for column in source.columns:
@@ -216,6 +218,13 @@ def _ranges(plan: Plan) -> Iterator[BrokenRule]:
             yield BrokenRule(path, "must be a lowest and a highest rate, neither below zero")
 
 
+def _looks(plan: Plan) -> Iterator[BrokenRule]:
+    if plan.looks.spending != "equal" and plan.looks.method == "alpha_spending" and plan.looks.first is None:
+        yield BrokenRule(
+            ("looks", "first"), "unequal spending must know which look this is", next_step="add 'first: 2026-Q1'"
+        )
+
+
 def _claims(plan: Plan) -> Iterator[BrokenRule]:
     for position, claim in enumerate(plan.claims):
         path = ("claims", position)
@@ -275,6 +284,7 @@ _CHECKS: tuple[Callable[[Plan], Iterator[BrokenRule]], ...] = (
     _outcomes,
     _columns_used,
     _ranges,
+    _looks,
     _claims,
     _disclosure,
 )

@@ -481,7 +481,10 @@ def _rows_reconciled(table: Table) -> Rule:
         table.storage,
         Statement(
             "expectations/rows_reconciled",
-            tuple(("landing.files", column) for column in ("table_name", "n_rows_read", "n_rows_kept", "n_rejected")),
+            tuple(
+                ("landing.files", column)
+                for column in ("table_name", "n_rows_read", "n_rows_kept", "n_rejected", "n_rows_stored")
+            ),
             {"table_name": table.name},
             {"table": quoted_table(table.storage)},
         ),

@@ -56,11 +56,58 @@ create or replace temp macro as_yes_no(t) as
         when lower(t) in ('false', 'f', '0', 'n', 'nee', 'no', 'onwaar') then false
     end;
 
--- a period: an integer, yyyy, yyyy-Qn, yyyy-mm or a day, which is written in iso form
-create or replace temp macro as_period(t) as
+-- the number of a month from its Dutch or English name, whole or its first three letters
+create or replace temp macro month_number(word) as
     case
-        when regexp_full_match(t, '-?[0-9]{1,7}') then t
-        when regexp_full_match(t, '(?i)[0-9]{4}-?Q[1-4]') then left(t, 4) || '-Q' || right(t, 1)
+        when regexp_full_match(lower(word), 'jan(uari|uary)?') then 1
+        when regexp_full_match(lower(word), 'feb(ruari|ruary)?') then 2
+        when regexp_full_match(lower(word), '(mrt|maa|mar|maart|march)') then 3
+        when regexp_full_match(lower(word), 'apr(il)?') then 4
+        when regexp_full_match(lower(word), '(mei|may)') then 5
+        when regexp_full_match(lower(word), 'jun[ie]?') then 6
+        when regexp_full_match(lower(word), 'jul[iy]?') then 7
+        when regexp_full_match(lower(word), 'aug(ustus|ust)?') then 8
+        when regexp_full_match(lower(word), 'sept?(ember)?') then 9
+        when regexp_full_match(lower(word), '(okt|oct)(ober)?') then 10
+        when regexp_full_match(lower(word), 'nov(ember)?') then 11
+        when regexp_full_match(lower(word), 'dec(ember)?') then 12
+    end;
+
+create or replace temp macro year_and_month(year, month) as
+    case when month between 1 and 12 then year || '-' || lpad(month::varchar, 2, '0') end;
+
+-- a period as an integer, yyyy, yyyy-Qn, yyyy-mm or a day in iso form. Read as well: StatLine's codes (2024JJ00, 2024KW01,
+-- 2024MM01) and words (2024 1e kwartaal, 2024 januari), with or without the star of a provisional figure; 2024K1, Q1 2024;
+-- 202401 and 01-2024. Nothing is guessed: 2023/24 is no period.
+create or replace temp macro period_of(t) as
+    case
+        when regexp_full_match(t, '(19|20)[0-9]{2}(0[1-9]|1[0-2])') then left(t, 4) || '-' || right(t, 2)
+        when regexp_full_match(t, '-?[0-9]{1,7}') then t::bigint::varchar
         when regexp_full_match(t, '[0-9]{4}-(0[1-9]|1[0-2])') then t
+        when regexp_full_match(t, '(0[1-9]|1[0-2])-[0-9]{4}') then right(t, 4) || '-' || left(t, 2)
+        when regexp_full_match(t, '(?i)[0-9]{4}JJ00') then left(t, 4)
+        when regexp_full_match(t, '(?i)[0-9]{4}KW0[1-4]') then left(t, 4) || '-Q' || right(t, 1)
+        when regexp_full_match(t, '(?i)[0-9]{4}MM(0[1-9]|1[0-2])') then left(t, 4) || '-' || right(t, 2)
+        when regexp_full_match(t, '(?i)[0-9]{4}[- ]?[QK][1-4]') then left(t, 4) || '-Q' || right(t, 1)
+        when regexp_full_match(t, '(?i)[QK][1-4][- ]?[0-9]{4}') then right(t, 4) || '-Q' || substr(t, 2, 1)
+        when regexp_full_match(t, '(?i)[0-9]{4} +[1-4]e +kwartaal')
+            then left(t, 4) || '-Q' || regexp_extract(t, ' +([1-4])e', 1)
+        when regexp_full_match(t, '(?i)[1-4]e +kwartaal +[0-9]{4}') then right(t, 4) || '-Q' || left(t, 1)
+        when regexp_full_match(t, '(?i)[0-9]{4}[ -]+[a-z]{3,9}')
+            then year_and_month(left(t, 4), month_number(regexp_extract(t, '([A-Za-z]+)$', 1)))
+        when regexp_full_match(t, '(?i)[a-z]{3,9}[ -]+[0-9]{4}')
+            then year_and_month(right(t, 4), month_number(regexp_extract(t, '^([A-Za-z]+)', 1)))
         else plausible_day(as_day(t))::varchar
+    end;
+
+create or replace temp macro as_period(t) as period_of(rtrim(t, '* '));
+
+-- what a period says, as it is written after as_period
+create or replace temp macro period_kind(p) as
+    case
+        when regexp_full_match(p, '[0-9]{4}-Q[1-4]') then 'quarters'
+        when regexp_full_match(p, '[0-9]{4}-[0-9]{2}') then 'months'
+        when regexp_full_match(p, '[0-9]{4}-[0-9]{2}-[0-9]{2}') then 'days'
+        when regexp_full_match(p, '(19|20)[0-9]{2}') then 'years'
+        when p is not null then 'numbers'
     end;

@@ -15,6 +15,7 @@ from effectmeter.plan import Plan
 from effectmeter.schema import Column, ColumnType, Table
 from vault.intake.delivered import can_be_shown, near_misses
 from vault.intake.raw_table import RawTable
+from vault.intake.spread import MEASURED_TABLES, MEASURES, SpreadOutcome, column_names, spread_outcomes
 
 PERSON_TABLES = ("persons", "events", "absences", "person_counts")
 """Tables whose rows are about persons."""
@@ -37,6 +38,8 @@ class Wanted:
         Value set of the plan: delivered value -> ours.
     constant
         What to fill in when the column was not delivered and can only mean one thing.
+    spread
+        Outcomes that a wide file holds in this column.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Wanted:
     delivered: str = ""
     values: tuple[tuple[str, str], ...] = ()
     constant: str | None = None
+    spread: tuple[SpreadOutcome, ...] = ()
 
 
 def wanted_columns(plan: Plan, table: Table, raw: RawTable, where: str) -> tuple[Wanted, ...]:
@@ -58,15 +62,17 @@ def wanted_columns(plan: Plan, table: Table, raw: RawTable, where: str) -> tuple
         Columns are missing, all of them named, with the near misses among what was delivered.
     """
     mapped = plan.source[table.name].columns  # type: ignore[index]
+    spread, without = spread_outcomes(plan, table, raw.header)
     found: list[Wanted] = []
     faults: list[str] = []
-    for column, is_standard in [*((each, True) for each in table.columns), *((e, False) for e in extras(plan, table))]:
+    standard = [column for column in table.columns if not spread or column.name not in MEASURES]
+    for column, is_standard in [*((each, True) for each in standard), *((e, False) for e in extras(plan, table))]:
         mapping = mapped.get(column.name)
         delivered = mapping.column if mapping else column.name
         position = _position(delivered, raw.header, where)
         constant = None if position is not None or mapping else _constant(plan, table, column)
         if position is None and constant is None and (mapping or not column.nullable or not is_standard):
-            faults.append(_missing(column.name, delivered, raw.header))
+            faults.append(_missing(column.name, delivered, raw.header) + _or_wide(plan, table, column))
         found.append(
             Wanted(
                 column.name,
@@ -79,11 +85,12 @@ def wanted_columns(plan: Plan, table: Table, raw: RawTable, where: str) -> tuple
                 constant=constant,
             )
         )
+    faults += [f"a column for outcome {name}, as the other outcomes have" for name in without]
     delivered_names = {each.name for each in found if each.raw is not None}
     faults += [
         f"none of {', '.join(group)} (at least one is needed)"
         for group in required_groups(plan, table)
-        if not delivered_names & set(group)
+        if not spread and not delivered_names & set(group)
     ]
     if faults:
         raise DeliveryError(
@@ -91,14 +98,34 @@ def wanted_columns(plan: Plan, table: Table, raw: RawTable, where: str) -> tuple
             where=where,
             next_step=f"add them to the file, or map them under source.{table.name}.columns in the plan",
         )
-    return tuple(found)
+    return (*found, *_spread_columns(spread, found, raw.header))
+
+
+def _spread_columns(
+    spread: Sequence[SpreadOutcome], found: Sequence[Wanted], header: Sequence[str]
+) -> Iterator[Wanted]:
+    """Yield one column per delivered column that holds outcomes; two outcomes may share one."""
+    taken = {each.name for each in found}
+    for delivered in dict.fromkeys(each.delivered for each in spread):
+        here = tuple(each for each in spread if each.delivered == delivered)
+        is_count = all(each.into == "count" for each in here)
+        yield Wanted(
+            f"{delivered} (outcome)" if delivered in taken else delivered,
+            "int" if is_count else "float",
+            is_required=False,
+            raw=f"c{header.index(delivered)}",
+            delivered=delivered,
+            spread=here,
+        )
 
 
 def expected_names(plan: Plan, table: Table) -> tuple[str, ...]:
     """Return every delivered name that the plan hopes for, to recognise a header by."""
     mapped = plan.source[table.name].columns  # type: ignore[index]
     standard = [column.name for column in (*table.columns, *extras(plan, table))]
-    return (*standard, *(mapping.column for mapping in mapped.values()))
+    named = plan.outcomes | plan.negative_control_outcomes if table.name in MEASURED_TABLES else {}
+    own = [word for name, outcome in named.items() for word in column_names(name, outcome)]
+    return (*standard, *(mapping.column for mapping in mapped.values()), *own)
 
 
 def required_groups(plan: Plan, table: Table) -> tuple[tuple[str, ...], ...]:
@@ -175,12 +202,18 @@ def _missing(name: str, delivered: str, header: Sequence[str]) -> str:
     return f"{called}; near misses: {', '.join(near)}" if near else called
 
 
+def _or_wide(plan: Plan, table: Table, column: Column) -> str:
+    if column.name != "outcome" or table.name not in MEASURED_TABLES:
+        return ""
+    return f" (or a column per outcome: {', '.join(plan.outcomes)})"
+
+
 def _constant(plan: Plan, table: Table, column: Column) -> str | None:
     if column.name == "arm" and plan.design == "before_after":
         return plan.arms.treated[0]
     if column.name == "outcome" and len(plan.outcomes) == 1:
         return next(iter(plan.outcomes))
-    return None
+    return "false" if column.name == "is_control" else None
 
 
 def _value_set(plan: Plan, table: Table, column: Column, values: dict[str, str]) -> tuple[tuple[str, str], ...]:

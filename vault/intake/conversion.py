@@ -78,8 +78,12 @@ def convert(
         if column.raw is not None:
             cleaned.append(f"cleaned({identifier(column.raw)}) as k{at}")
         texts += _text(building, plan, column, at)
-        is_comma = column.type in ("int", "float") and _is_decimal_comma(connection, file, raw, column, source)
-        typed.append(f"{_value(building, column, at, source, is_comma)}::{DUCKDB_TYPES[column.type]} as v{at}")
+        may_be_number = column.type in ("int", "float") or _is_matched_on(plan, table, column)
+        is_comma = may_be_number and _is_decimal_comma(connection, file, raw, column, source)
+        value = _value(building, column, at, source, is_comma)
+        if may_be_number and column.type == "text":
+            value = f"coalesce(as_number({value}, {str(is_comma).lower()})::varchar, {value})"
+        typed.append(f"{value}::{DUCKDB_TYPES[column.type]} as v{at}")
     faults = list(_faults(building, plan, table, wanted))
     reject = " ".join(f"when {when} then {{'column': {column}, 'reason': {reason}}}" for when, column, reason in faults)
     name = f"typed_{table.name}"
@@ -101,6 +105,11 @@ def convert(
     return name
 
 
+def _is_matched_on(plan: Plan, table: Table, column: Wanted) -> bool:
+    """Return whether areas are matched on a column, of which a plan does not say whether it holds numbers."""
+    return table.name == "areas" and plan.areas is not None and column.name in plan.areas.match_on
+
+
 def _text(building: _Statement, plan: Plan, column: Wanted, at: int) -> list[str]:
     """Return the column's text after value set and missing tokens, and whether its value is in no value set."""
     if column.raw is None:
@@ -116,7 +125,8 @@ def _text(building: _Statement, plan: Plan, column: Wanted, at: int) -> list[str
         values = {arm: arm for arm in arms}
         is_closed = False  # an unknown arm is for the expectations to report
     else:
-        is_closed = bool(values)
+        # among dates, numbers and periods a map names the odd ones (0: never); the others speak for themselves
+        is_closed = bool(values) and column.type in ("text", "bool")
     if not values:
         return [f"{unmapped} as t{at}", f"false as u{at}"]
     folded = {key.lower(): target for key, target in values.items()}
@@ -166,7 +176,9 @@ def _faults(building: _Statement, plan: Plan, table: Table, wanted: Sequence[Wan
         if column.is_required:
             yield f"t{at} is null", text(column.name), text(MISSING_KEY if column.is_key else EMPTY_REQUIRED)
     at_of = {column.name: at for at, column in enumerate(wanted)}
-    for group in required_groups(plan, table) if table.name in _PER_ROW else ():
+    spread = tuple(column.name for column in wanted if column.spread)
+    groups = (spread,) if spread else required_groups(plan, table) if table.name in _PER_ROW else ()
+    for group in groups:
         empty = " and ".join(f"v{at_of[name]} is null" for name in group)
         yield empty, text(" or ".join(group)), text(EMPTY_REQUIRED)
 

@@ -6,7 +6,7 @@ of it may stay are the landing tables replaced, in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,15 @@ import duckdb
 from effectmeter.errors import DeliveryError
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.schema import DUCKDB_TYPES, STANDARD_TABLES, Table
+from effectmeter.schema import DUCKDB_TYPES, STANDARD_TABLES, Column, Table
 from sql import identifier, statement
 from vault.connection import scratch_of
-from vault.intake.columns import PERSON_TABLES, expected_names, extras, wanted_columns
+from vault.intake.columns import PERSON_TABLES, Wanted, expected_names, extras, wanted_columns
 from vault.intake.conversion import PERSON_REJECTED, convert
 from vault.intake.delivered import DeliveredFile, delivery_hash, find
 from vault.intake.identifier_scan import refuse_identifiers
 from vault.intake.raw_table import RawTable
+from vault.intake.spread import long_rows
 from vault.intake.text_files import read_text
 from vault.intake.workbooks import read_excel, read_parquet, read_statistics
 
@@ -96,14 +97,16 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
     tables = [table for table in STANDARD_TABLES.values() if table.name in plan.source]
     files = [find(delivery, table.name, plan.source[table.name]) for table in tables]  # type: ignore[index]
     try:
-        for table, file in zip(tables, files, strict=True):
-            _stage(connection, plan, table, file, quarter)
+        wanted = {
+            table.name: _stage(connection, plan, table, file, quarter)
+            for table, file in zip(tables, files, strict=True)
+        }
         _reject_with_their_person(connection, [table.name for table in tables])
         landed = tuple(_account(connection, file) for file in files)
         _refuse_too_many_rejects(plan, landed)
         for file in files:
             file.refuse_if_replaced()
-        _store(connection, plan, tables, landed)
+        _store(connection, plan, tables, landed, wanted)
     except duckdb.Error as error:
         # DuckDB's messages quote cells; the name of the fault does not
         raise DeliveryError(
@@ -121,7 +124,7 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
 
 def _stage(
     connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table, file: DeliveredFile, quarter: Quarter
-) -> None:
+) -> tuple[Wanted, ...]:
     """Read one file into its temporary table of typed rows; refuse identifiers before anything else is said of it."""
     raw = _read(connection, plan, table, file)
     try:
@@ -137,6 +140,31 @@ def _stage(
         raise DeliveryError(
             "the file has column names and no rows", where=file.name, next_step="deliver it again, with its rows"
         )
+    if "period" in table.names and table.name != "person_counts":
+        _one_kind_of_period(connection, file, name)
+    return wanted
+
+
+def _one_kind_of_period(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, typed: str) -> None:
+    """Refuse years among quarters, and write months that were delivered as their first or last day as months."""
+    kinds = connection.sql(
+        f"select period_kind(period) as kind, count(*) from {identifier(typed)} "
+        "where reject_reason is null and period is not null group by all order by 2 desc, 1"
+    ).fetchall()
+    if len(kinds) > 1:
+        raise DeliveryError(
+            f"its periods are of different kinds: {', '.join(f'{kind} ({n} rows)' for kind, n in kinds)}",
+            where=f"{file.name}, column period",
+            allowed="one kind in a file: years, quarters, months, days or whole numbers",
+            next_step="leave out the rows of the other kinds: a year beside its own quarters would be counted twice",
+        )
+    if kinds and kinds[0][0] == "days":
+        months = connection.sql(
+            "select bool_and(day(period::date) = 1) or bool_and(period::date = last_day(period::date)) "
+            f"from {identifier(typed)} where reject_reason is null and period is not null"
+        ).fetchall()
+        if months[0][0]:
+            connection.execute(f"update {identifier(typed)} set period = left(period, 7)")
 
 
 def _read(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table, file: DeliveredFile) -> RawTable:
@@ -205,7 +233,11 @@ def _refuse_too_many_rejects(plan: Plan, landed: Sequence[LandedFile]) -> None:
 
 
 def _store(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, tables: Sequence[Table], landed: Sequence[LandedFile]
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    tables: Sequence[Table],
+    landed: Sequence[LandedFile],
+    wanted: Mapping[str, Sequence[Wanted]],
 ) -> None:
     """Replace the landing schema by this delivery, in one transaction."""
     delivered = [table.name for table in tables]
@@ -219,19 +251,15 @@ def _store(
         for table in STANDARD_TABLES.values():
             columns = [*table.columns, *extras(plan, table)]
             if table.name in delivered:
-                names = ", ".join(identifier(column.name) for column in columns)
-                is_dated = table.name == "events" and "persons" in delivered
-                typed = "dated_events" if is_dated else f"typed_{table.name}"
-                connection.execute(
-                    f"create table landing.{identifier(table.name)} as select {names} "
-                    f"from {identifier(typed)} where reject_reason is null order by row_number"
-                )
+                rows, parameters = _stored_rows(plan, table, columns, wanted[table.name], delivered)
+                connection.execute(f"create table landing.{identifier(table.name)} as {rows}", parameters)
             else:  # a table that the design does not read stands empty, so that no statement needs to ask
                 types = ", ".join(f"{identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in columns)
                 connection.execute(f"create table landing.{identifier(table.name)} ({types})")
         for file in landed:
             connection.execute(
-                "insert into landing.files values ($table, $file, $sha256, $bytes, $read, $kept, $rejected)",
+                "insert into landing.files select $table, $file, $sha256, $bytes, $read, $kept, $rejected, count(*) "
+                f"from landing.{identifier(file.table)}",
                 {
                     "table": file.table,
                     "file": file.file,
@@ -251,3 +279,24 @@ def _store(
     except BaseException:
         connection.execute("rollback")
         raise
+
+
+def _stored_rows(
+    plan: Plan, table: Table, columns: Sequence[Column], wanted: Sequence[Wanted], delivered: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """Return the statement whose rows a landing table keeps, and its parameters."""
+    typed = "dated_events" if table.name == "events" and "persons" in delivered else f"typed_{table.name}"
+    spread = [(outcome, column.name) for column in wanted for outcome in column.spread]
+    if spread:
+        return long_rows(table, typed, spread)
+    names = ", ".join(identifier(column.name) for column in columns)
+    kept = f"select {names} from {identifier(typed)} where reject_reason is null"
+    if table.name == "areas" and _is_panel(plan):
+        return f"{kept} group by all order by min(row_number)", {}
+    return f"{kept} order by row_number", {}
+
+
+def _is_panel(plan: Plan) -> bool:
+    """Return whether areas and their counts come from one table, which says the same of an area in every period."""
+    areas, counts = plan.source["areas"], plan.source.get("area_counts")
+    return counts is not None and (areas.file, areas.sheet) == (counts.file, counts.sheet)
