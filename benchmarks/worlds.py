@@ -34,11 +34,13 @@ PAGE = ROOT / "docs" / "validation.md"
 RULER = 1
 """To be raised when the judging changes, so that older figures are not taken for newer ones."""
 PART = 50
-FULL, LARGE, THREATS, THREATS_LARGE = 1000, 400, 300, 100
-"""Studies per cell: where a figure decides a default; the same at the largest size; where only a share of worlds is
-asked that gates see; the same at the largest size."""
+FULL, LARGE, THREATS, THREATS_LARGE, HIDDEN = 1000, 400, 300, 100, 100
+"""Studies per cell: where a figure decides a default; the same at the largest size, and where few events call for the
+slow intervals; where only a share of worlds is asked that gates see; the same at the largest size; where there are so
+few persons that all is hidden."""
 QUICK = 50
 _LARGE_SIZE = 3000
+_LEAST_SHOWN = 60  # persons, both arms together
 _METHOD = ("designs", "estimators", "gates", "verdicts.py", "claims.py", "looks.py", "diagnostics.py")
 
 
@@ -71,8 +73,11 @@ def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
     """Return how many studies a cell has in the full run."""
     if mode == "looks":
         return FULL if size < _LARGE_SIZE else 200
+    if world.unit == "persons" and size < _LEAST_SHOWN:
+        return HIDDEN
     if world.kind == "sound":
-        return FULL if size < _LARGE_SIZE else LARGE
+        is_slow = size >= _LARGE_SIZE or (world.name.startswith("rare") and world.unit == "persons")
+        return LARGE if is_slow else FULL
     return THREATS if size < _LARGE_SIZE else THREATS_LARGE
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,9 @@ def immortal(rng: np.random.Generator, size: int, *, known: bool) -> Drawn:
     number, first = happened(rng, risk_of(who), size)
     arm = np.where((meant == 1.0) & ~(first <= delay), 1.0, 0.0)
     arm[:2] = (1.0, 0.0)
-    days = {"start_delay_days": [int(d) if a else None for d, a in zip(delay, arm, strict=True)]} if known else {}
+    days: dict[str, Any] = {}
+    if known:
+        days["start_delay_days"] = [int(d) if a else None for d, a in zip(delay, arm, strict=True)]
     return Drawn(assembled(cohort_plan(), rng, who, arm, outcome_frame(number, first), **days), 1.0)
 
 
