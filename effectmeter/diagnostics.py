@@ -30,8 +30,9 @@ def apply_gates(effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> tu
     """Hide every row that a failed gate concerns, with the gate's sentence, and fill in the corrected p-values.
 
     Only ``failed`` hides. Placebo and negative-control rows survive a failed comparability gate, since they are its
-    evidence. The raw change of a before-after design survives a failed `peak_selection` or `clusters` gate: it is shown
-    as a change, never as an effect. A row that is not estimable keeps its own reason.
+    evidence. The raw change of a before-after design, and what change to expect without effect, survive a failed
+    `peak_selection` or `clusters` gate: they are shown as changes, never as an effect. A row that is not estimable
+    keeps its own reason.
     """
     failed = [gate for gate in gates if gate.status == "failed"]
     return tuple(_hidden(row, failed) for row in with_adjusted_p(effects))
@@ -41,7 +42,8 @@ def is_hidden_by(gate: GateResult, row: EffectRow) -> bool:
     """Return whether `gate`, when failed, hides `row`."""
     if row.analysis in _EVIDENCE and gate.gate in COMPARABILITY_GATES:
         return False
-    if row.design == "before_after" and row.analysis == "unadjusted" and gate.gate in _DESCRIPTIVE_GATES:
+    describes = row.analysis == "unadjusted" or row.estimator == "expected_without_effect"
+    if row.design == "before_after" and describes and gate.gate in _DESCRIPTIVE_GATES:
         return False
     return gate.applies_to(row)
 

@@ -224,6 +224,17 @@ class FollowUp(Strict):
         return month_days(self.waiting_months)
 
 
+class ReferenceRate(Strict):
+    """The population from which people were picked, for the drop to expect without any programme."""
+
+    mean: Number = Field(gt=0)
+    """Events of the primary outcome per year and family (or other cluster), or per person without clusters."""
+    dispersion: Number = Field(ge=0)
+    """By how much units differ: the variance of their own rates over the squared mean. 0: all have the same rate."""
+    source: Text = ""
+    """Where both figures come from."""
+
+
 class BeforeAfter(Strict):
     """Windows around time zero for `before_after`."""
 
@@ -233,6 +244,8 @@ class BeforeAfter(Strict):
     """Days after time zero and wash-in."""
     wash_in_days: Whole = Field(0, ge=0, le=20_000)
     """Days after time zero that count for neither period."""
+    reference: ReferenceRate | None = None
+    """Mean and dispersion from outside, to say what drop to expect when people are picked at their worst."""
 
 
 class Outcome(Strict):
@@ -271,6 +284,10 @@ class Looks(Strict):
     """``none`` only for a study that is looked at once."""
     planned: Whole = Field(8, ge=1, le=80)
     """How many quarterly looks are foreseen."""
+    spending: Literal["equal", "obrien_fleming"] = "equal"
+    """Of `alpha_spending`: equal shares, or little at first and more towards the last planned look (needs `first`)."""
+    first: Annotated[str, Field(pattern=r"^[12]\d{3}-Q[1-4]$")] | None = None
+    """The quarter of the first look, as in ``2026-Q1``; every quarter from then on counts as a look."""
 
 
 class Claim(Strict):

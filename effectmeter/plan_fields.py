@@ -158,3 +158,5 @@ class TrialOptions(Strict):
         "odds_ratio"
     )
     """What is pooled."""
+    randomised: bool = False
+    """Whether chance decided who was treated in all of the trials: only then is the evidence of the strongest kind."""
