@@ -15,7 +15,7 @@ from effectmeter.estimators import pooling
 from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.pooling import Heterogeneity
 from effectmeter.estimators.sandwich import quantile
-from effectmeter.gates.base import Finding, comma, fold
+from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate
 from effectmeter.gates.power import IMPORTANT_RATIO
 from effectmeter.looks import implied_std_error
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
@@ -40,6 +40,13 @@ def demotes(found: Heterogeneity, *, is_ratio: bool) -> bool:
     return found.i2 >= LARGE_I2 or (is_ratio and found.tau >= LARGE_TAU)
 
 
+@gate(
+    name="number_of_trials",
+    rule="Five trials or more pass, three or four warn. Two fail for methods that need the spread between trials; one or "
+    "none fails for all. Trials that cannot be used are named, and warn.",
+    threshold=f">= {ENOUGH_TRIALS}; < {FEWEST_TRIALS} fails for methods with a spread between trials; 1 fails",
+    source="Gonnermann et al. (2015), doi:10.1002/sim.6447: no interval holds its level with two trials that differ",
+)
 def number_of_trials(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
@@ -48,7 +55,7 @@ def number_of_trials(
     With two trials only the methods that need the spread between trials fail; a common effect is still a fact about
     these two.
     """
-    threshold = f">= {ENOUGH_TRIALS}; < {FEWEST_TRIALS} fails for methods with a spread between trials; 1 fails"
+    threshold = facts_of(number_of_trials).threshold
     trials = _trials(data)
     if isinstance(trials, EstimationError):
         return fold("number_of_trials", threshold, [_not_evaluated(trials)])
@@ -111,11 +118,19 @@ def _enough(k: int, figure: str, trials: TrialSet, lost: str, lost_nl: str) -> F
     return Finding("passed", figure, "There are enough trials.", "Er zijn genoeg studies.")
 
 
+@gate(
+    name="heterogeneity",
+    rule="I2 of 40 % or more, or for ratios a standard deviation between trials of ln 2 or more, warns: the prediction "
+    "interval is then the headline and the mean stands beside it.",
+    threshold=f"I2 < {100 * LARGE_I2:.0f} % and, for ratios, tau < {LARGE_TAU:.2f}; never fails",
+    source="OHDSI EvidenceSynthesis; Higgins & Thompson (2002), doi:10.1002/sim.1186",
+    hides=NOTHING,
+)
 def heterogeneity(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
     """Say how far trials differ; where they differ much, the prediction interval is the headline."""
-    threshold = f"I2 < {100 * LARGE_I2:.0f} % and, for ratios, tau < {LARGE_TAU:.2f}; never fails"
+    threshold = facts_of(heterogeneity).threshold
     trials = _trials(data)
     if isinstance(trials, EstimationError):
         return fold("heterogeneity", threshold, [_not_evaluated(trials)])
@@ -157,6 +172,14 @@ def heterogeneity(
     return fold("heterogeneity", threshold, [finding])
 
 
+@gate(
+    name="small_studies",
+    rule="From ten trials on: whether small trials found something else than large ones (Peters' test for counts, else "
+    "Egger's). p < 0.1 warns.",
+    threshold=f"p >= {ASYMMETRY_P:g} from {FEWEST_FOR_ASYMMETRY} trials on; never fails",
+    source="Sterne et al. (2011), doi:10.1136/bmj.d4002",
+    hides=NOTHING,
+)
 def small_studies(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
@@ -164,7 +187,7 @@ def small_studies(
 
     Peters' test where all trials bring counts and the measure is an odds ratio or a risk ratio, else Egger's.
     """
-    threshold = f"p >= {ASYMMETRY_P:g} from {FEWEST_FOR_ASYMMETRY} trials on; never fails"
+    threshold = facts_of(small_studies).threshold
     trials = _trials(data)
     if isinstance(trials, EstimationError):
         return fold("small_studies", threshold, [_not_evaluated(trials)])
@@ -213,6 +236,14 @@ def small_studies(
     return fold("small_studies", threshold, [finding])
 
 
+@gate(
+    name="power",
+    rule="The smallest fall that the trials could have shown together, and how many more trials would settle the answer. "
+    "Warns when a fall by a third could go unseen.",
+    threshold=f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails",
+    source="the mean's own error and t reference: two-sided 5 %, power 80 %",
+    hides=NOTHING,
+)
 def power_of_trials(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
@@ -221,7 +252,7 @@ def power_of_trials(
     From the mean's error, with the t reference where it has one: 2.80 standard errors are enough for none but many
     trials. More persons in the same trials would not take away what lies between them, so it counts in trials.
     """
-    threshold = f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails"
+    threshold = facts_of(power_of_trials).threshold
     row = next((row for row in effects if _is_mean(row)), None)
     error = None
     if row is not None and row.is_ratio:
@@ -230,8 +261,8 @@ def power_of_trials(
         finding = Finding(
             "not_evaluated",
             "-",
-            "Not evaluated: there is no ratio with an error to start from.",
-            "Niet te toetsen: er is geen verhouding met een marge om van uit te gaan.",
+            "Not evaluated: there is no ratio with an error to start from. More trials with events would give one.",
+            "Niet te toetsen: er is geen verhouding met een marge om van uit te gaan. Met meer studies is die er wel.",
         )
         return fold("power", threshold, [finding])
     smallest = math.exp(-_detection(row) * error)
@@ -287,7 +318,12 @@ def _trials(data: AnalysisData) -> TrialSet | EstimationError:
 
 def _not_evaluated(fault: EstimationError) -> Finding:
     dutch = getattr(fault, "reason_nl", "") or "De cijfers laten dit niet toe."
-    return Finding("not_evaluated", "-", f"Not evaluated: {fault.what.rstrip('.')}.", f"Niet te toetsen. {dutch}")
+    return Finding(
+        "not_evaluated",
+        "-",
+        f"Not evaluated: {fault.what.rstrip('.')}. With that mended it can be.",
+        f"Niet te toetsen. {dutch} Daarna kan het wel.",
+    )
 
 
 def _left_out(trials: TrialSet) -> tuple[str, str]:

@@ -63,6 +63,11 @@ GATES: Mapping[str, tuple[Words, Words]] = {
                    {"nl": "Was het verloop vooraf gelijk?", "en": "Were the earlier trends alike?"}),
     "spill_over": ({"nl": "Verplaatsing", "en": "Displacement"},
                    {"nl": "Verschuift het probleem naar de buren?", "en": "Does the problem move next door?"}),
+    "number_of_trials": ({"nl": "Aantal studies", "en": "Number of trials"},
+                         {"nl": "Zijn er genoeg studies?", "en": "Are there enough trials?"}),
+    "small_studies": ({"nl": "Kleine en grote studies", "en": "Small and large trials"},
+                      {"nl": "Vertellen kleine studies hetzelfde als grote?",
+                       "en": "Do small trials tell the same story as large ones?"}),
     "heterogeneity": ({"nl": "Verschillen tussen studies", "en": "Differences between studies"},
                       {"nl": "Wijzen de studies dezelfde kant op?", "en": "Do the studies agree?"}),
 }  # fmt: skip
