@@ -69,7 +69,7 @@ class CumulativeIncidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clock:
+class Clock:
     """Persons sorted by stratum and day, and the event times among them (d distinct ones, e deaths).
 
     Attributes
@@ -146,7 +146,7 @@ def hazard_ratio(
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         if not event[(treated == arm) & (weight > 0.0)].any():
             raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
-    within = _within_strata(np.column_stack([treated, X]), strata)
+    within = within_strata(np.column_stack([treated, X]), strata)
     check_identified(within[:, 0], within[:, 1:])
     covariates = np.column_stack([treated, X])
     fit = fit_cox(np.asarray(days, dtype=np.float64), event, covariates, weight=weight, strata=strata)
@@ -198,8 +198,8 @@ def fit_cox(
     """
     n = len(days)
     weight = np.ones(n) if weight is None else weight
-    clock = _clock(days, event01, strata, weight)
-    columns = independent_columns(_within_strata(X, strata))
+    clock = clock_of(days, event01, strata, weight)
+    columns = independent_columns(within_strata(X, strata))
     centred = X[:, columns] - X[:, columns].mean(axis=0)
     scale = np.maximum(centred.std(axis=0), 1e-300)
     Z, w = (centred / scale)[clock.order], weight[clock.order]
@@ -232,7 +232,7 @@ def fit_cox(
     )
 
 
-def _within_strata(X: FloatArray, strata: NDArray[np.generic] | None) -> FloatArray:
+def within_strata(X: FloatArray, strata: NDArray[np.generic] | None) -> FloatArray:
     """Return X less its stratum's mean, exactly 0 where it does not vary within strata: those say nothing here."""
     unit = np.zeros(len(X), dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
     n_strata = int(unit.max()) + 1
@@ -243,7 +243,7 @@ def _within_strata(X: FloatArray, strata: NDArray[np.generic] | None) -> FloatAr
     return result
 
 
-def _clock(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | None, weight: FloatArray) -> _Clock:
+def clock_of(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | None, weight: FloatArray) -> Clock:
     """Return the event times and who is at risk at each."""
     n = len(days)
     stratum = np.zeros(n, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
@@ -262,7 +262,7 @@ def _clock(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | No
     tied = np.bincount(time_of_death)
     within = np.arange(len(dead)) - np.r_[0, np.cumsum(tied)[:-1]][time_of_death]
     passed = np.cumsum(has_event)[moment]
-    return _Clock(
+    return Clock(
         order=order,
         first=starts[has_event],
         last=ends[starts[has_event]],
@@ -274,7 +274,7 @@ def _clock(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | No
     )
 
 
-def _over_risk_sets(values: FloatArray, clock: _Clock) -> FloatArray:
+def over_risk_sets(values: FloatArray, clock: Clock) -> FloatArray:
     """Return the sums over those at risk at each event time."""
     below = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
     result: FloatArray = below[clock.last] - below[clock.first]
@@ -282,13 +282,13 @@ def _over_risk_sets(values: FloatArray, clock: _Clock) -> FloatArray:
 
 
 def _per_death(
-    Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray
+    Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return relative hazards (n,), and per death Efron's denominator, mean covariates (e, p) and mean weight."""
     r = w * np.exp(np.clip(Z @ beta, -500.0, 500.0))
     m = len(clock.first)
     at, dead = clock.time_of_death, clock.dead
-    S0, S1 = _over_risk_sets(r, clock), _over_risk_sets(r[:, None] * Z, clock)
+    S0, S1 = over_risk_sets(r, clock), over_risk_sets(r[:, None] * Z, clock)
     D0 = np.bincount(at, r[dead], m)
     D1 = sum_by_unit(r[dead, None] * Z[dead], at, m)
     average = (np.bincount(at, w[dead], m) / np.bincount(at, minlength=m))[at]
@@ -297,7 +297,7 @@ def _per_death(
     return r, z, mean, average
 
 
-def _likelihood(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+def _likelihood(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Return log likelihood, score (p,) and information (p, p)."""
     r, z, mean, average = _per_death(Z, w, clock, beta)
     at, dead, m = clock.time_of_death, clock.dead, len(clock.first)
@@ -311,7 +311,7 @@ def _likelihood(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray) -
     return value, score, information
 
 
-def _score_residuals(Z: FloatArray, w: FloatArray, clock: _Clock, beta: FloatArray) -> FloatArray:
+def _score_residuals(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) -> FloatArray:
     """Return the score residuals (n, p) of sorted persons, Efron's version, without weights."""
     _, z, mean, average = _per_death(Z, w, clock, beta)
     at, dead, m = clock.time_of_death, clock.dead, len(clock.first)

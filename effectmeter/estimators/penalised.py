@@ -6,6 +6,7 @@ Never with a Wald interval, which covers 0.80 at rare events; the profile one ho
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, NoEventsError, Weights
 from effectmeter.estimators.glm import independent_columns, inverse_link
 from effectmeter.estimators.marginal import ARM, check_arms, check_identified, outcome_design
-from effectmeter.estimators.sandwich import quantile
+from effectmeter.estimators.sandwich import quantile, two_sided_p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ def penalised_profile(
     years: FloatArray | None = None,
     weights: Weights | None = None,
     strata: NDArray[np.generic] | None = None,
+    phi: float = 1.0,
+    df: float | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Compare arms with few events by Firth's penalised likelihood, adjusted for covariates.
@@ -57,6 +60,9 @@ def penalised_profile(
         Scaled within arms to their effective number of persons, so that they do not pretend to precision.
     strata
         (n,) blocks.
+    phi, df
+        From `effectmeter.estimators.score.dispersion`, for clusters and overdispersed counts: the profile's threshold
+        is that of the t with `df`, times `phi` (quasi-likelihood).
     level
         Of the profile interval.
 
@@ -83,7 +89,7 @@ def penalised_profile(
     """
     outcome, treated = np.asarray(y, dtype=np.float64), np.asarray(treated01, dtype=np.float64)
     at_risk = np.ones(len(outcome), dtype=np.bool_) if years is None else np.asarray(years) > 0.0
-    weight = _effective(treated, weights)
+    weight = effective_weight(treated, weights)
     at_risk &= weight > 0.0
     check_arms(treated[at_risk])
     events = [float(outcome[at_risk & (treated == arm)].sum()) for arm in (1.0, 0.0)]
@@ -100,26 +106,51 @@ def penalised_profile(
         offset=np.zeros(int(at_risk.sum())) if years is None else np.log(np.asarray(years, dtype=np.float64)[at_risk]),
         weight=weight[at_risk],
     )
-    return _profile(problem, events, level)
+    return _profile(problem, events, level, phi, df)
 
 
-def _profile(problem: _Problem, events: list[float], level: float) -> Estimate:
+def _profile(problem: _Problem, events: list[float], level: float, phi: float, df: float | None) -> Estimate:
     """Return the maximum and the limits of its profile."""
-    from scipy import optimize, stats
-
     start = np.zeros(problem.X.shape[1])
     if problem.family == "poisson":
         total = float((problem.weight * np.exp(problem.offset)).sum())
         start[0] = math.log(max(float((problem.weight * problem.y).sum()), 0.5) / total)
     best, top = _maximise(problem, start, None)
-    point = float(best[ARM])
-    threshold = quantile(level, None) ** 2
 
     def deviance(c: float) -> float:
         begin = best.copy()
         begin[ARM] = c
         return 2.0 * (top - _maximise(problem, begin, c)[1])
 
+    return profile_estimate(
+        float(best[ARM]), deviance, events, level=level, phi=phi, df=df, estimator="penalised_likelihood"
+    )
+
+
+def profile_estimate(
+    point: float,
+    deviance: Callable[[float], float],
+    events: Sequence[float],
+    *,
+    level: float,
+    phi: float,
+    df: float | None,
+    estimator: str,
+) -> Estimate:
+    """Return a log ratio's profile interval.
+
+    Parameters
+    ----------
+    point, deviance
+        The log ratio of greatest likelihood, and twice the fall in log likelihood at another.
+    events
+        Of the treated and the comparison arm: one without any gives a bound.
+    phi, df, level
+        As in `penalised_profile`.
+    """
+    from scipy import optimize
+
+    threshold = quantile(level, df) ** 2 * phi
     limits: list[float | None] = []
     for side, possible in ((-1.0, events[0] > 0.0), (1.0, events[1] > 0.0)):
         limit: float | None = None
@@ -141,14 +172,14 @@ def _profile(problem: _Problem, events: list[float], level: float) -> Estimate:
         std_error=None,
         low=None if limits[0] is None else math.exp(limits[0]),
         high=None if limits[1] is None else math.exp(limits[1]),
-        p_value=float(stats.chi2.sf(max(deviance(0.0), 0.0), 1)),
+        p_value=two_sided_p(math.sqrt(max(deviance(0.0), 0.0) / phi), df),
         level=level,
-        estimator="penalised_likelihood",
+        estimator=estimator,
         variance="profile",
     )
 
 
-def _effective(treated: FloatArray, weights: Weights | None) -> FloatArray:
+def effective_weight(treated: FloatArray, weights: Weights | None) -> FloatArray:
     """Return weights (n,) that sum to Kish's effective number of persons in each arm."""
     if weights is None:
         return np.ones(len(treated))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import ArmContrast, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import ArmContrast, Estimate, FloatArray, SeparationError, Weights
 from effectmeter.estimators.marginal import arm_contrast, check_arms, standardise
+from effectmeter.estimators.sandwich import wald
 
 
 def risk_contrast(
@@ -93,6 +94,54 @@ def raw_risk_contrast(
     _check_events(event, treated, None)
     X = np.empty((len(event), 0))
     return _contrast(event, treated, X, None, cluster, None, "ate", variance, level, "modified_poisson")
+
+
+def odds_contrast(
+    event01: FloatArray,
+    treated01: FloatArray,
+    X: FloatArray,
+    *,
+    weights: Weights | None = None,
+    cluster: NDArray[np.generic] | None = None,
+    strata: NDArray[np.generic] | None = None,
+    estimand: str = "itt",
+    variance: str = "hc3",
+    level: float = 0.95,
+) -> Estimate:
+    """Compare the odds of an event between arms: the ratio of the odds of the standardised risks.
+
+    Parameters, faults and model are those of `risk_contrast`. The ratio is marginal, "for everyone in the population",
+    and so does not depend on which covariates stand in the model; a coefficient of that model would. Estimator
+    ``g_computation``, or ``outcome_regression`` with model error.
+
+    References
+    ----------
+    Daniel, Zhang & Farewell (2021), doi:10.1002/bimj.201900297.
+    """
+    event = np.asarray(event01, dtype=np.float64)
+    treated = np.asarray(treated01, dtype=np.float64)
+    _check_events(event, treated, weights)
+    found = standardise(
+        "binomial",
+        event,
+        treated,
+        X,
+        weights=weights,
+        cluster=cluster,
+        strata=strata,
+        estimand=estimand,
+        variance=variance,
+    )
+    one, zero = found.treated, found.comparison
+    return wald(
+        float(np.log(one / (1.0 - one) * (1.0 - zero) / zero)),
+        found.standard_error(1.0 / (one * (1.0 - one)), -1.0 / (zero * (1.0 - zero)), variance),
+        level=level,
+        estimator="outcome_regression" if variance == "model" else "g_computation",
+        variance=variance,
+        df=found.df,
+        is_log=True,
+    )
 
 
 def _contrast(

@@ -85,7 +85,7 @@ def score_risk_ratio(
     ----------
     Koopman (1984), doi:10.2307/2531405; Miettinen & Nurminen (1985), doi:10.1002/sim.4780040211.
     """
-    x1, n1, x0, n0 = _checked(events_treated, n_treated, events_comparison, n_comparison)
+    x1, n1, x0, n0 = check_counts(events_treated, n_treated, events_comparison, n_comparison)
     p1, p0, n = x1 / n1, x0 / n0, n1 + n0
 
     def statistic(log_ratio: float) -> float:
@@ -94,10 +94,10 @@ def score_risk_ratio(
         q0 = min((-b - math.sqrt(max(b * b - 4.0 * a * c, 0.0))) / (2.0 * a), 1.0)
         q1 = min(q0 * r, 1.0)
         variance = (q1 * (1.0 - q1) / n1 + r * r * q0 * (1.0 - q0) / n0) * n / (n - 1.0)
-        return _signed(p1 - r * p0, variance)
+        return signed(p1 - r * p0, variance)
 
     value = p1 / p0 if x0 > 0.0 else None
-    low, high = _invert(statistic, None if value in (None, 0.0) else math.log(value or 1.0), level, 30.0)
+    low, high = invert(statistic, None if value in (None, 0.0) else math.log(value or 1.0), level, 30.0)
     return Estimate(
         value=value,
         std_error=None,
@@ -121,16 +121,16 @@ def score_risk_difference(
     ----------
     Miettinen & Nurminen (1985), doi:10.1002/sim.4780040211.
     """
-    x1, n1, x0, n0 = _checked(events_treated, n_treated, events_comparison, n_comparison)
+    x1, n1, x0, n0 = check_counts(events_treated, n_treated, events_comparison, n_comparison)
     p1, p0, n = x1 / n1, x0 / n0, n1 + n0
 
     def statistic(difference: float) -> float:
         q0 = _restricted_risk(x1, n1, x0, n0, difference)
         q1 = min(max(q0 + difference, 0.0), 1.0)
         variance = (q1 * (1.0 - q1) / n1 + q0 * (1.0 - q0) / n0) * n / (n - 1.0)
-        return _signed(p1 - p0 - difference, variance)
+        return signed(p1 - p0 - difference, variance)
 
-    low, high = _invert(statistic, p1 - p0, level, 1.0)
+    low, high = invert(statistic, p1 - p0, level, 1.0)
     return Estimate(
         value=p1 - p0,
         std_error=None,
@@ -208,7 +208,7 @@ def quasi_score_rate_ratio(
         arm = arm / size
     y, t, arm = y[t > 0.0], t[t > 0.0], arm[t > 0.0]
     y1, y0, t1, t0 = (float(v[arm == a].sum()) for v in (y, t) for a in (1.0, 0.0))
-    _check_rates(y1, t1, y0, t0)
+    check_rates(y1, t1, y0, t0)
     mean = np.where(arm == 1.0, y1 / t1, y0 / t0) * t
     degrees = len(y) - 2
     if degrees < 1:
@@ -254,7 +254,7 @@ def exact_rate_ratio(
     from scipy import stats
 
     y1, t1, y0, t0 = events_treated, years_treated, events_comparison, years_comparison
-    _check_rates(y1, t1, y0, t0)
+    check_rates(y1, t1, y0, t0)
     tail = (1.0 - level) / 2.0
     low = 0.0 if y1 == 0 else float(stats.beta.ppf(tail, y1, y0 + 1.0))
     high = 1.0 if y0 == 0 else float(stats.beta.ppf(1.0 - tail, y1 + 1.0, y0))
@@ -293,7 +293,7 @@ def bayesian_interval(estimate: Estimate, *, prior_sd: float = 1.0) -> Estimate:
     )
 
 
-def _checked(x1: float, n1: float, x0: float, n0: float) -> tuple[float, float, float, float]:
+def check_counts(x1: float, n1: float, x0: float, n0: float) -> tuple[float, float, float, float]:
     """Return the counts, or say why they cannot be compared."""
     if n1 <= 0.0 or n0 <= 0.0:
         raise EstimationError("an arm has no persons")
@@ -302,7 +302,7 @@ def _checked(x1: float, n1: float, x0: float, n0: float) -> tuple[float, float, 
     return x1, n1, x0, n0
 
 
-def _check_rates(y1: float, t1: float, y0: float, t0: float) -> None:
+def check_rates(y1: float, t1: float, y0: float, t0: float) -> None:
     """Raise unless rates can be compared."""
     if t1 <= 0.0 or t0 <= 0.0:
         raise EstimationError("an arm has no time at risk")
@@ -310,14 +310,14 @@ def _check_rates(y1: float, t1: float, y0: float, t0: float) -> None:
         raise NoEventsError("neither arm has events, so there is nothing to compare")
 
 
-def _signed(gap: float, variance: float) -> float:
+def signed(gap: float, variance: float) -> float:
     """Return a z statistic; a gap without variance is beyond every limit."""
     if abs(gap) < 1e-14:
         return 0.0
     return gap / math.sqrt(variance) if variance > 1e-300 else math.copysign(1e6, gap)
 
 
-def _invert(
+def invert(
     statistic: Callable[[float], float], centre: float | None, level: float, reach: float
 ) -> tuple[float | None, float | None]:
     """Return where a falling statistic crosses +z and -z within `reach` of 0; None where it does not."""
