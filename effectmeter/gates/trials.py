@@ -42,8 +42,8 @@ def demotes(found: Heterogeneity, *, is_ratio: bool) -> bool:
 
 @gate(
     name="number_of_trials",
-    rule="Five trials or more pass, three or four warn. Two fail for methods that need the spread between trials; one or "
-    "none fails for all. Trials that cannot be used are named, and warn.",
+    rule="Five trials or more pass, three or four warn. Two fail for methods that need the spread between trials; one "
+    "or none fails for all. Trials that cannot be used are named, and warn.",
     threshold=f">= {ENOUGH_TRIALS}; < {FEWEST_TRIALS} fails for methods with a spread between trials; 1 fails",
     source="Gonnermann et al. (2015), doi:10.1002/sim.6447: no interval holds its level with two trials that differ",
 )
@@ -238,7 +238,7 @@ def small_studies(
 
 @gate(
     name="power",
-    rule="The smallest fall that the trials could have shown together, and how many more trials would settle the answer. "
+    rule="The smallest fall that the trials could have shown together, and how many more trials would settle it. "
     "Warns when a fall by a third could go unseen.",
     threshold=f"smallest detectable ratio >= {IMPORTANT_RATIO:g}; never fails",
     source="the mean's own error and t reference: two-sided 5 %, power 80 %",
