@@ -1,0 +1,143 @@
+"""A change of level where hardly anything was counted on one side of the start: a score interval, or a bound.
+
+Not here: the fit where there is enough (`effectmeter.estimators.series_model`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, NoEventsError
+from effectmeter.estimators.glm import fit_glm
+from effectmeter.estimators.sandwich import quantile, two_sided_p
+from effectmeter.estimators.series_model import Autocorrelation, fit_series
+
+FURTHEST = 12.0
+"""Log ratios are sought this far to both sides (a factor of 160,000)."""
+_STEP = 0.5
+
+
+def few_score_ratio(
+    y: FloatArray,
+    after01: FloatArray,
+    X: FloatArray,
+    period: NDArray[np.int64],
+    offset: FloatArray,
+    totals: FloatArray | None,
+    autocorrelation: Autocorrelation,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Return the score interval of the level's change.
+
+    Parameters
+    ----------
+    y, after01
+        (n,) counts; 1 after the start.
+    X
+        (n, k) trend and season, intercept first.
+    period, offset, totals, autocorrelation
+        As in `effectmeter.estimators.series_model.fit_series`.
+
+    Returns
+    -------
+    Estimate
+        ``quasi_score``; without events after the start 0 with an upper bound alone.
+
+    Raises
+    ------
+    NoEventsError
+        Nothing was counted before the start.
+    EstimationError
+        Fewer periods before the start than the model needs.
+
+    Notes
+    -----
+    At a log ratio theta the rest of the model is fitted with theta given; the score of theta is ``sum over after of
+    (y - mean)``, its variance ``phi a' R a`` with a the level's column, standardised and freed of the other terms, and
+    R the correlation of neighbours, averaged over what the time before the start says of it. phi is Pearson's, from
+    before the start, at least 1. The interval holds every theta whose statistic lies within t's limits: as Wilson's
+    interval, but with trend and season.
+
+    References
+    ----------
+    Rao (1948), doi:10.1017/S0305004100023987; McCullagh & Nelder (1989), section 9.2.
+    """
+    before = after01 == 0.0
+    if not y[before].sum() > 0.0:
+        raise NoEventsError("nothing was counted before the start")
+    known = fit_series(
+        y[before],
+        X[before],
+        period[before],
+        offset=offset[before],
+        totals=None if totals is None else totals[before],
+        autocorrelation=autocorrelation,
+    )
+    if known.df < 1:
+        raise EstimationError("there are fewer periods before the start than the model has terms")
+    apart = np.abs(period[:, None] - period[None, :]).astype(np.float64)
+    correlation = sum(
+        weight * np.where(apart == 0.0, 1.0, rho**apart)
+        for rho, weight in zip(known.rho, known.rho_weight, strict=True)
+        if weight > 1e-6
+    )
+    correlation = np.asarray(correlation) / float(np.asarray(correlation)[0, 0])
+    dispersion = max(1.0, known.dispersion)
+
+    def statistic(theta: float) -> float:
+        mean, w = _without_theta(y, X, offset + theta * after01, totals)
+        root = np.sqrt(w)
+        level_column, rest = root * after01, root[:, None] * X
+        freed = level_column - rest @ np.linalg.lstsq(rest, level_column)[0]
+        variance = dispersion * float(freed @ correlation @ freed)
+        score = float((y - mean)[~before].sum())
+        return score / math.sqrt(variance) if variance > 1e-12 else 0.0
+
+    q = quantile(level, known.df)
+    has_after = bool(y[~before].sum() > 0.0)
+    centre = _crossing(statistic, 0.0, 0.0) if has_after else None
+    high = _crossing(statistic, -q, centre if centre is not None else -FURTHEST / 2, up=True)
+    low = None if centre is None else _crossing(statistic, q, centre, up=False)
+    return Estimate(
+        value=0.0 if centre is None else math.exp(centre),
+        std_error=None,
+        low=None if low is None else math.exp(low),
+        high=None if high is None else math.exp(high),
+        p_value=two_sided_p(statistic(0.0), known.df),
+        level=level,
+        estimator="quasi_score",
+        variance="score",
+    )
+
+
+def _without_theta(
+    y: FloatArray, X: FloatArray, offset: FloatArray, totals: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean (n,) and variance function (n,) of the model with theta in the offset."""
+    if totals is None:
+        fit = fit_glm("poisson", y, X, offset=offset)
+        return fit.mean, fit.slope
+    fit = fit_glm("binomial", y / totals, X, offset=offset, weight=totals)
+    return totals * fit.mean, totals * fit.slope
+
+
+def _crossing(
+    statistic: Callable[[float], float], target: float, start: float, *, up: bool | None = None
+) -> float | None:
+    """Return where a falling statistic crosses `target`, seeking from `start`; None where it does not."""
+    from scipy.optimize import brentq
+
+    upward = statistic(start) > target if up is None else up
+    at, sign = start, 1.0 if upward else -1.0
+    while abs(at - start) <= FURTHEST:
+        further = at + sign * _STEP
+        if (statistic(further) - target) * sign <= 0.0:
+            low, high = sorted((at, further))
+            return float(brentq(lambda theta: statistic(theta) - target, low, high, xtol=1e-10))
+        at = further
+    return None
