@@ -12,25 +12,50 @@ from pathlib import Path
 
 from effectmeter.errors import UsageError
 from effectmeter.quarters import Quarter
-from effectmeter.worlds import alleen_jij_bepaalt, integrale_familieaanpak
-from effectmeter.worlds.base import Truth, World
+from effectmeter.worlds import (
+    alleen_jij_bepaalt,
+    harp,
+    integrale_familieaanpak,
+    leefbaarheid_en_veiligheid,
+    preventie_met_gezag,
+    vertrouwensketen,
+)
+from effectmeter.worlds.base import AreaTruth, PersonTruth, SeriesTruth, Truth, World
 
-__all__ = ["DEFAULT_SEED", "WORLDS", "Truth", "World", "world_truth", "write_world"]
+__all__ = [
+    "DEFAULT_SEED",
+    "WORLDS",
+    "AreaTruth",
+    "PersonTruth",
+    "SeriesTruth",
+    "Truth",
+    "World",
+    "world_truth",
+    "write_world",
+]
 
 DEFAULT_SEED = 20_260_930
 """The seed of the bundled demonstration."""
 
 WORLDS: dict[str, World] = {
     module.TRUTH.programme: World(module.TRUTH, module.write)
-    for module in (alleen_jij_bepaalt, integrale_familieaanpak)
+    for module in (
+        alleen_jij_bepaalt,
+        integrale_familieaanpak,
+        preventie_met_gezag,
+        leefbaarheid_en_veiligheid,
+        vertrouwensketen,
+        harp,
+    )
 }
 
 
 def write_world(programme: str, quarter: Quarter, folder: Path, seed: int = DEFAULT_SEED) -> tuple[Path, ...]:
     """Write a programme's synthetic delivery for a quarter; the same seed gives the same bytes.
 
-    All dates lie before the quarter's reference date and move with it, so the demonstration never ages: with the same
-    seed, the next quarter's delivery is the same population, shifted.
+    Nothing lies after the quarter's reference date, so the demonstration never ages. With the same seed, the next
+    quarter's delivery holds the same persons, shifted by a quarter; areas and series stand on a fixed calendar, since
+    their plans name dates, and the next quarter's delivery adds to what the earlier one held.
 
     Parameters
     ----------

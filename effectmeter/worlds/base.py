@@ -18,7 +18,7 @@ figure says anything about the real programme.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
     """What was planted in a world: the answer that a sound analysis must find, within its interval.
 
@@ -27,10 +27,24 @@ class Truth:
     programme
         The programme whose shape the world has.
     rate_ratios
-        Outcome name in the plan -> planted ratio of rates per year **not detained**, programme against no programme,
-        for the treated, constant from day 1. For `before_after`: the ratio of ratios.
+        Outcome name in the plan -> planted ratio of rates, programme against no programme, for the treated. Persons:
+        per year **not detained**, constant from day 1; for `before_after` the ratio of ratios. Areas and series: as
+        their own class says.
     null_outcomes
         Outcomes that the programme does nothing to: negative controls.
+    """
+
+    programme: str
+    rate_ratios: Mapping[str, float]
+    null_outcomes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonTruth(Truth):
+    """A world of persons.
+
+    Attributes
+    ----------
     n_treated, n_comparison, n_clusters
         Persons (families for a family programme) in each arm as delivered, and clusters (both arms together).
     window_days
@@ -39,14 +53,63 @@ class Truth:
         How far back everyone's events reach before time zero.
     """
 
-    programme: str
-    rate_ratios: Mapping[str, float]
-    null_outcomes: tuple[str, ...]
     n_treated: int
     n_comparison: int
     n_clusters: int
     window_days: int
     history_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaTruth(Truth):
+    """A world of areas that start at different times, on a fixed calendar: a later quarter only adds periods.
+
+    Attributes
+    ----------
+    rate_ratios
+        The ratio that holds from `build_up` periods after an area's start. Before that it comes step by step, evenly
+        on the log scale; with a `build_up` of 1 it holds from the first period.
+    mean_differences
+        Outcome -> planted difference of a value, likewise.
+    cohorts
+        First period with the programme -> how many areas started in it.
+    n_comparison
+        Areas that never take part.
+    first_period
+        Where the data begin.
+    build_up
+        Periods until the effect is complete, the first one included.
+    """
+
+    mean_differences: Mapping[str, float]
+    cohorts: Mapping[str, int]
+    n_comparison: int
+    first_period: str
+    build_up: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesTruth(Truth):
+    """A world of one series, on a fixed calendar: a later quarter only adds months.
+
+    Attributes
+    ----------
+    rate_ratios
+        The ratio of levels, constant from the start.
+    start
+        First month with the programme.
+    first_period
+        Where the data begin.
+    trend_per_year
+        What happens anyway: relative change per year, before and after the start.
+    has_control
+        Whether a control series comes along.
+    """
+
+    start: str
+    first_period: str
+    trend_per_year: float
+    has_control: bool
 
 
 @dataclass(frozen=True, slots=True)

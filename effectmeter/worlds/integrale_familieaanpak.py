@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from effectmeter.quarters import Quarter
-from effectmeter.worlds.base import Truth, write_readme
+from effectmeter.worlds.base import PersonTruth, write_readme
 from effectmeter.worlds.delivery_files import dates, day_number, pseudonyms, write_dutch_csv
 from effectmeter.worlds.histories import (
     BIN_DAYS,
@@ -32,7 +32,7 @@ from effectmeter.worlds.histories import (
     serve_detention,
 )
 
-TRUTH = Truth(
+TRUTH = PersonTruth(
     programme="integrale-familieaanpak",
     rate_ratios={"justice_contact": 0.80},
     null_outcomes=(),
