@@ -1,65 +1,27 @@
 """Which estimator answers which measure: a sample and a specification in, a ratio and a difference out.
 
-Here: the choice of estimator, and what is done when an arm has few events or none. Not here: which rows a design
-shows (`effectmeter.designs.persons`).
+Here: the choice of estimator. Not here: which one answers when an arm has few events (`effectmeter.designs.few`), nor
+which rows a design shows (`effectmeter.designs.persons`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from effectmeter.designs.few import few_hazards, few_odds, few_rates, few_risks, has_few_events
+from effectmeter.designs.pair import Pair, Specification
 from effectmeter.designs.rows import ReasonedError
-from effectmeter.designs.sample import DAYS_PER_YEAR, Sample
-from effectmeter.estimators.base import ArmContrast, ConvergenceError, Estimate, FloatArray, Weights
+from effectmeter.designs.sample import Sample
+from effectmeter.estimators.base import ArmContrast, FloatArray
 from effectmeter.estimators.hazard import hazard_ratio
-from effectmeter.estimators.penalised import penalised_profile
 from effectmeter.estimators.rate import rate_contrast, raw_rate_contrast
-from effectmeter.estimators.risk import raw_risk_contrast, risk_contrast
-from effectmeter.estimators.small_samples import (
-    effective_counts,
-    exact_rate_ratio,
-    few_events,
-    quasi_score_rate_ratio,
-    score_risk_difference,
-    score_risk_ratio,
-)
+from effectmeter.estimators.risk import odds_contrast, raw_risk_contrast, risk_contrast
 from effectmeter.estimators.value import mean_difference
 
 COMPANION = {"risk_ratio": "risk_difference", "rate_ratio": "rate_difference"}
 """The absolute difference that stands beside a ratio."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specification:
-    """How a sample is analysed.
-
-    Attributes
-    ----------
-    is_adjusted
-        False: the raw comparison.
-    variance
-        ``hc3``, ``cr3`` ... or ``model``.
-    denominator
-        ``free_time`` or ``calendar_time`` for rates.
-    """
-
-    estimand: str
-    variance: str
-    is_adjusted: bool = True
-    weights: Weights | None = None
-    denominator: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A measure's estimate, the difference beside it, and the outcome's size in the comparison arm (`scale`)."""
-
-    main: Estimate
-    beside: Estimate | None = None
-    scale: float = 1.0
 
 
 def fit(measure: str, sample: Sample, how: Specification, level: float) -> Pair:
@@ -121,8 +83,18 @@ def _risk_contrast(sample: Sample, how: Specification, level: float) -> ArmContr
     )
 
 
+def _check_counts(sample: Sample) -> None:
+    """Raise when a delivered value cannot be a number of events."""
+    if sample.n_events.min() < 0:
+        raise ReasonedError("a rate needs counts of 0 or more", "Hiervoor zijn aantallen van 0 of meer nodig.")
+
+
+def _years(sample: Sample, how: Specification) -> FloatArray:
+    return sample.calendar_years if how.denominator == "calendar_time" else sample.free_years
+
+
 def _rate_contrast(sample: Sample, how: Specification, level: float) -> ArmContrast:
-    years = sample.calendar_years if how.denominator == "calendar_time" else sample.free_years
+    years = _years(sample, how)
     if not how.is_adjusted:
         return raw_rate_contrast(
             sample.n_events, years, sample.treated01, cluster=sample.cluster, variance=how.variance, level=level
@@ -146,70 +118,63 @@ def _population(how: Specification) -> str:
     return "ate" if how.estimand == "ato" and how.weights is None else how.estimand
 
 
-def _has_few_events(sample: Sample, counts: FloatArray, how: Specification, *, of_persons: bool) -> bool:
-    """Return whether the default row leaves Wald's interval; rows with an error asked for by name keep it."""
-    if how.variance not in {"hc3", "cr3"}:
-        return False
-    events = sample.sides(counts)
-    return few_events(*events, *sample.sides(np.ones(len(counts)))) if of_persons else few_events(*events)
-
-
-def _few_risks(sample: Sample, how: Specification, level: float) -> Pair:
-    """Return score intervals, the adjusted ratio by penalised likelihood, clusters by their dispersion.
-
-    Weighted arms count for their effective number of persons.
-    """
-    weight = how.weights.weight if how.is_adjusted and how.weights is not None else None
-    counts = effective_counts(sample.event01, sample.treated01, weight)
-    return Pair(
-        main=_few_ratio(sample, how, level) or score_risk_ratio(*counts, level=level),
-        beside=score_risk_difference(*counts, level=level),
-        scale=max(counts[2], counts[0], 0.5) / max(counts[3], 1.0),
-    )
-
-
-def _few_ratio(sample: Sample, how: Specification, level: float) -> Estimate | None:
-    """Return the ratio of few risks where clusters or covariates matter; None where the plain score interval does."""
-    if sample.cluster is not None:
-        return quasi_score_rate_ratio(
-            sample.event01, np.ones(len(sample.event01)), sample.treated01, cluster=sample.cluster, level=level
-        )
-    if how.is_adjusted and (sample.X.shape[1] or sample.strata is not None):
-        try:
-            return penalised_profile(
-                sample.event01, sample.treated01, sample.X, weights=how.weights, strata=sample.strata, level=level
-            )
-        except ConvergenceError:
-            return None
-    return None
-
-
 def _risk(sample: Sample, how: Specification, level: float) -> Pair:
-    if sample.value is None and _has_few_events(sample, sample.event01, how, of_persons=True):
-        return _few_risks(sample, how, level)
+    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+        return few_risks(sample, how, level)
     found = _risk_contrast(sample, how, level)
     return Pair(main=found.ratio, beside=found.difference, scale=found.comparison)
 
 
 def _risk_difference(sample: Sample, how: Specification, level: float) -> Pair:
-    if sample.value is None and _has_few_events(sample, sample.event01, how, of_persons=True):
-        few = _few_risks(sample, how, level)
-        return few if few.beside is None else Pair(main=few.beside, scale=few.scale)
+    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+        return _only_difference(few_risks(sample, how, level))
     found = _risk_contrast(sample, how, level)
     return Pair(main=found.difference, scale=found.comparison)
 
 
-def _rate(sample: Sample, how: Specification, level: float) -> Pair:
-    if _has_few_events(sample, sample.n_events, how, of_persons=False):
-        years = sample.calendar_years if how.denominator == "calendar_time" else sample.free_years
-        return Pair(
-            main=quasi_score_rate_ratio(sample.n_events, years, sample.treated01, cluster=sample.cluster, level=level)
+def _only_difference(pair: Pair) -> Pair:
+    """Return the difference alone, which stood beside a ratio."""
+    if pair.beside is None:
+        raise ReasonedError(
+            "the difference has no interval with so few events",
+            "Voor het verschil is er met zo weinig voorvallen geen marge.",
         )
+    return Pair(main=pair.beside, scale=pair.scale)
+
+
+def _odds(sample: Sample, how: Specification, level: float) -> Pair:
+    if sample.value is not None and (sample.value.min() < 0 or sample.value.max() > 1):
+        raise ReasonedError("odds need values between 0 and 1", "Hiervoor zijn waarden tussen 0 en 1 nodig.")
+    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+        return few_odds(sample, how, level)
+    raw = not how.is_adjusted
+    return Pair(
+        main=odds_contrast(
+            sample.event01,
+            sample.treated01,
+            np.empty((len(sample.treated01), 0)) if raw else sample.X,
+            weights=None if raw else how.weights,
+            cluster=sample.cluster,
+            strata=None if raw else sample.strata,
+            estimand="ate" if raw else _population(how),
+            variance=how.variance,
+            level=level,
+        )
+    )
+
+
+def _rate(sample: Sample, how: Specification, level: float) -> Pair:
+    _check_counts(sample)
+    if has_few_events(sample, sample.n_events, how, of_persons=False):
+        return few_rates(sample, how, _years(sample, how), level)
     found = _rate_contrast(sample, how, level)
     return Pair(main=found.ratio, beside=found.difference, scale=found.comparison)
 
 
 def _rate_difference(sample: Sample, how: Specification, level: float) -> Pair:
+    _check_counts(sample)
+    if has_few_events(sample, sample.n_events, how, of_persons=False):
+        return _only_difference(few_rates(sample, how, _years(sample, how), level))
     found = _rate_contrast(sample, how, level)
     return Pair(main=found.difference, scale=found.comparison)
 
@@ -219,10 +184,10 @@ def _hazard(sample: Sample, how: Specification, level: float) -> Pair:
         raise ReasonedError(
             "a hazard needs dated events, not a delivered value", "Hiervoor zijn voorvallen met een datum nodig."
         )
-    events, years = sample.sides(sample.event01), sample.sides(sample.days / DAYS_PER_YEAR)
-    if how.variance != "model" and min(events) == 0:
-        # first events per year at risk: with a constant hazard this is the bound on the hazard ratio
-        return Pair(main=exact_rate_ratio(events[0], years[0], events[1], years[1], level=level))
+    few = has_few_events(sample, sample.event01, how, of_persons=False)
+    # a robust error asked for by name has no bound of its own where an arm has no event
+    if few or (how.variance != "model" and min(sample.sides(sample.event01)) == 0):
+        return few_hazards(sample, how, level)
     X: FloatArray = sample.X if how.is_adjusted else np.empty((len(sample.treated01), 0))
     return Pair(
         main=hazard_ratio(
@@ -267,6 +232,7 @@ _FITS: dict[str, Callable[[Sample, Specification, float], Pair]] = {
     "risk_difference": _risk_difference,
     "rate_ratio": _rate,
     "rate_difference": _rate_difference,
+    "odds_ratio": _odds,
     "hazard_ratio": _hazard,
     "mean_difference": _mean,
 }
