@@ -147,14 +147,15 @@ def trial_set(data: AnalysisData, measure: str) -> TrialSet:
     Raises
     ------
     ReasonedError
-        No trials, a trial twice, counts that cannot be, an error that is not above zero, or estimates of another
+        No trials, the same row twice, counts that cannot be, an error that is not above zero, or estimates of another
         measure.
     """
     frame = data.units.get("trials", pl.DataFrame(schema=TRIALS_COLUMNS))
     names = [str(name) for name in frame["trial_id"]]
     if not names:
         raise ReasonedError("no trials were delivered", "Er zijn geen studies aangeleverd.")
-    _refuse_doubles(names)
+    _refuse_doubles(frame)
+    names = _told_apart(names)
     counts = {name: _numbers(frame, name) for name in _COUNT_COLUMNS}
     has_counts = np.all([np.isfinite(column) for column in counts.values()], axis=0)
     estimates, errors = _numbers(frame, "estimate"), _numbers(frame, "std_error")
@@ -229,15 +230,25 @@ def _why_not(measure: str, *, has_numbers: bool) -> tuple[str, str]:
     return f"it lacks {_needed(measure)}", "de nodige cijfers ontbreken"
 
 
-def _refuse_doubles(names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    double = list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
-    if double:
-        shown = ", ".join(f"'{name[:60]}'" for name in double[:5])
+def _refuse_doubles(frame: pl.DataFrame) -> None:
+    """Raise where one row is there twice, figures and all: it would count twice."""
+    double = frame.filter(frame.is_duplicated())["trial_id"].unique(maintain_order=True)
+    if len(double):
+        shown = ", ".join(f"'{str(name)[:60]}'" for name in double[:5])
         raise ReasonedError(
-            f"a trial may be there once, and these are there more often: {shown}",
-            f"Elke studie mag er één keer in staan. Vaker staan er: {shown}.",
+            f"a trial may be there once, and these are there more often with the same figures: {shown}",
+            f"Elke studie mag er één keer in staan. Met dezelfde cijfers staan er vaker: {shown}.",
         )
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Return names that differ: two comparisons of one study are two rows, the second called ``name (2)``."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
 
 
 def _refuse_impossible(names: Sequence[str], counts: Mapping[str, FloatArray], errors: FloatArray) -> None:
