@@ -17,11 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
-from effectmeter.estimators.before_after import (
-    difference_in_change,
-    difference_in_change_bayes,
-    difference_in_change_permutation,
-)
+from effectmeter.estimators.before_after import difference_in_change
+from effectmeter.estimators.before_after_few import difference_in_change_bayes, difference_in_change_permutation
 from effectmeter.estimators.penalised import penalised_profile
 from effectmeter.estimators.rate import rate_contrast
 from effectmeter.estimators.risk import risk_contrast

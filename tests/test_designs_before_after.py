@@ -42,7 +42,7 @@ def test_the_effect_is_the_ratio_of_changes() -> None:
         "cr3",
         "att",
     )
-    treated = only(effects, contrast="treated after vs before")
+    treated = only(effects, contrast="treated after vs before", analysis="unadjusted")
     comparison = only(effects, contrast="comparison after vs before")
     assert treated.measure == comparison.measure == "rate_ratio"
     assert row.estimate == pytest.approx((treated.estimate or 0) / (comparison.estimate or 1))
@@ -93,8 +93,9 @@ def test_a_claim_on_a_rate_ratio_is_tested_on_the_effect() -> None:
 def test_fewer_than_ten_families_describe_only() -> None:
     effects, gates = run(families(n_treated=8))
     assert status(gates, "clusters") == "failed"
-    assert {row.status for row in effects if row.analysis in {"primary", "sensitivity"}} == {"hidden"}
-    assert {row.status for row in effects if row.analysis == "unadjusted"} == {"shown"}
+    described = {row for row in effects if row.measure == "rate_ratio"}  # changes, and the change to expect
+    assert {row.status for row in described} == {"shown"}
+    assert {row.status for row in set(effects) - described} == {"hidden"}
     assert status(run(families(n_treated=19))[1], "clusters") == "warned"
 
 
@@ -142,5 +143,6 @@ def test_the_scope_of_the_verdict_leaves_out_what_stands_beside() -> None:
     design = design_for(data.plan)
     whole = design.estimate(data, design.compare(data))
     brief = design.estimate(data, design.compare(data), scope="verdict")
-    assert {row.analysis for row in brief} == {"primary", "unadjusted", "placebo"}
+    assert {row.analysis for row in brief} == {"primary", "unadjusted", "placebo", "sensitivity"}
+    assert {row.estimator for row in brief if row.analysis == "sensitivity"} == {"expected_without_effect"}
     assert set(brief) < set(whole)

@@ -25,12 +25,8 @@ from effectmeter.estimators.base import (
     SeparationError,
     Weights,
 )
-from effectmeter.estimators.before_after import (
-    change,
-    difference_in_change,
-    difference_in_change_bayes,
-    difference_in_change_permutation,
-)
+from effectmeter.estimators.before_after import change, difference_in_change
+from effectmeter.estimators.before_after_few import difference_in_change_bayes, difference_in_change_permutation
 from effectmeter.estimators.design_matrix import build_design_matrix
 from effectmeter.estimators.hazard import cumulative_incidence, hazard_ratio
 from effectmeter.estimators.penalised import penalised_profile

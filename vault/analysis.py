@@ -9,7 +9,8 @@ import sql
 from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS, AnalysisData
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from vault.cohort import named_columns
+from effectmeter.shapes import PERSON_DESIGNS
+from vault.cohort import named_columns, read_attrition
 from vault.units import read_units
 
 
@@ -36,6 +37,7 @@ def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarte
         placebo=moved.get("placebo"),
         from_start=moved.get("from_start"),
         units=read_units(connection, plan),
+        attrition=read_attrition(connection) if plan.design in PERSON_DESIGNS else (),
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.results import Comparability, EffectRow, GateResult
+from effectmeter.results import AttritionStep, Comparability, EffectRow, GateResult
 
 PERSONS_COLUMNS = {
     "person_id": pl.String,
@@ -116,6 +116,8 @@ class AnalysisData:
         time would have given. None where no start was delivered.
     units
         The frames of designs whose units are areas, periods or trials (`UNIT_COLUMNS`); empty for persons.
+    attrition
+        Who was lost on the way from delivered to `persons`, per arm and step; empty where that was not counted.
     """
 
     plan: Plan
@@ -125,6 +127,7 @@ class AnalysisData:
     placebo: AnalysisData | None = None
     from_start: AnalysisData | None = None
     units: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    attrition: tuple[AttritionStep, ...] = ()
 
 
 class Design(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 
 from effectmeter.estimators.base import Estimate, EstimationError
 
-NO_EFFECT_ESTIMATORS = frozenset({"e_value", "tipping_point", "interaction"})
+NO_EFFECT_ESTIMATORS = frozenset({"e_value", "tipping_point", "interaction", "expected_without_effect"})
 """Estimators of rows whose `estimate` is no effect of the programme: no plot, verdict or claim reads them."""
 
 FEWEST_CONTROLS = 5

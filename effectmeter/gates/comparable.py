@@ -29,6 +29,18 @@ FEWEST_CONTROLS = 5
 _EXACT_SMD = 1e-6  # a mean that weights were made to reproduce
 LARGEST_EASE = 0.25
 
+_OWN_GROUNDS = {
+    "randomised": (
+        "The plan names none; the draw itself makes the groups alike.",
+        "Het plan noemt er geen. De loting zelf maakt de groepen gelijk.",
+    ),
+    "before_after": (
+        "The plan names none; each family is compared with itself, and the course before the start is checked.",
+        "Het plan noemt er geen. Elk gezin wordt met zichzelf vergeleken. Het verloop vóór de start is getoetst.",
+    ),
+}
+"""Designs that do not lean on negative controls, and why."""
+
 _NO_COVARIATES = (
     "Not evaluated: the plan names no characteristics to compare the groups on. Name them under `adjust_for`.",
     "Niet te toetsen: het plan noemt geen kenmerken om de groepen op te vergelijken. Zet ze in het plan bij "
@@ -348,19 +360,8 @@ def negative_controls(
 ) -> tuple[GateResult, ...]:
     """Gate on outcomes that the programme cannot change: the error that the design itself makes."""
     threshold = facts_of(negative_controls).threshold
-    if data.plan.design == "randomised" and not data.plan.negative_controls:
-        return fold(
-            "negative_controls",
-            threshold,
-            [
-                Finding(
-                    "not_applicable",
-                    "-",
-                    "The plan names none; the draw itself makes the groups alike.",
-                    "Het plan noemt er geen. De loting zelf maakt de groepen gelijk.",
-                )
-            ],
-        )
+    if data.plan.design in _OWN_GROUNDS and not data.plan.negative_controls:
+        return fold("negative_controls", threshold, [Finding("not_applicable", "-", *_OWN_GROUNDS[data.plan.design])])
     findings = []
     for _, label in data.plan.contrasts:
         pairs = contrast_pairs(data.plan, label)

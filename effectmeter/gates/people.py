@@ -326,8 +326,7 @@ def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequenc
     findings = []
     for treated, _, outcome, window, pairs in _units(data):
         if outcome_of(data.plan, outcome).value is not None:
-            findings.append(_delivered_values(data, treated, outcome, pairs))
-            continue
+            continue  # a value has no window; the gate on what is missing counts who has none
         rows = outcome_rows(data, outcome, window)
         arms = arms_of(data, treated)
         around = data.plan.before_after
@@ -335,18 +334,20 @@ def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequenc
         surplus = _short_follow_up(rows.filter(pl.col("arm").is_in(arms)), fixed)
         shares = [] if fixed is None else [_share(rows.filter(pl.col("arm") == arm)["is_complete"]) for arm in arms]
         findings.append(_follow_up_finding(shares, surplus, pairs))
+    if not findings:
+        findings = [
+            Finding(
+                "not_applicable",
+                "-",
+                "Every outcome was delivered as a value, without a window to follow people for.",
+                "Elke uitkomst is als waarde aangeleverd. Er is geen periode waarin wij mensen volgen.",
+            )
+        ]
     return fold("follow_up", threshold, findings)
 
 
 def _share(flags: pl.Series) -> float:
     return float(flags.fill_null(value=False).sum()) / max(flags.len(), 1)
-
-
-def _delivered_values(data: AnalysisData, treated: str, outcome: str, pairs: tuple[tuple[str, object], ...]) -> Finding:
-    """Judge a delivered value: the share of persons who have one."""
-    counted = _counted(data, outcome, None)
-    shares = [_share(counted.filter(pl.col("arm") == arm)["is_counted"]) for arm in arms_of(data, treated)]
-    return _follow_up_finding(shares, None, pairs)
 
 
 def _short_follow_up(rows: pl.DataFrame, window: int | None) -> Surplus | str | None:

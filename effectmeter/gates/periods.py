@@ -1,14 +1,27 @@
-"""Gates about the time before the programme: placebo period and peak selection.
+"""Gates about the time before the programme: placebo period, peak selection, and the drop to expect from it.
 
 Here: the rules. Not here: the placebo estimates (the design's `estimate`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 from effectmeter.designs.base import AnalysisData
-from effectmeter.gates.base import Finding, comma, contrast_pairs, facts_of, fold, gate, has_comparison
+from effectmeter.designs.questions import primary_outcome
+from effectmeter.gates.base import (
+    NOTHING,
+    Finding,
+    comma,
+    contrast_pairs,
+    facts_of,
+    fold,
+    gate,
+    has_comparison,
+    percent,
+)
 from effectmeter.results import Comparability, EffectRow, GateResult
 
 PLACEBO_LOW, PLACEBO_HIGH = 0.8, 1.25
@@ -168,3 +181,122 @@ def peak_selection(
             ],
         )
     return fold("peak_selection", threshold, _placebo_findings(data, effects))
+
+
+@gate(
+    name="expected_drop",
+    rule="How much of the change after the start was to be expected without any programme: from comparison families "
+    "picked by "
+    "the same rule (regression to the mean, ageing, trend), from the period before the picking, or from the plan's "
+    "reference. Warns while what is left may be chance.",
+    threshold="the change is lower than expected without effect, beyond chance, by every source; never fails",
+    source="Davis 1976, American Journal of Epidemiology 104, 493-498; Hauer 1986, Accident Analysis & Prevention 18, "
+    "1-12",
+    hides=NOTHING,
+)
+def expected_drop(
+    data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
+) -> tuple[GateResult, ...]:
+    """Say how much of the raw change would have come without any programme."""
+    findings = []
+    for treated, label in data.plan.contrasts:
+        contrast, pairs = f"{treated} after vs before", contrast_pairs(data.plan, label)
+        mine = [row for row in effects if row.contrast == contrast and row.outcome == primary_outcome(data.plan)]
+        observed = next((row for row in mine if row.analysis == "unadjusted" and row.estimate is not None), None)
+        expected = [row for row in mine if row.estimator == "expected_without_effect" and row.estimate]
+        findings.append(_expected_finding(observed, expected, pairs))
+    return fold("expected_drop", facts_of(expected_drop).threshold, findings)
+
+
+_SOURCES = {
+    "source=comparison": ("comparison families", "de vergelijkingsgroep"),
+    "source=earlier_period": ("the period before", "de periode daarvoor"),
+    "source=reference": ("the plan's reference", "de cijfers in het plan"),
+}
+
+
+def _expected_finding(
+    observed: EffectRow | None, expected: Sequence[EffectRow], pairs: tuple[tuple[str, object], ...]
+) -> Finding:
+    """Set the observed change beside every expected one; the source that explains most of it decides."""
+    if observed is None or observed.estimate is None:
+        return Finding(
+            "not_evaluated",
+            "-",
+            "Not evaluated: no change could be computed. More persons or events would give one.",
+            "Niet te toetsen: er is geen verandering te berekenen. Met meer mensen of voorvallen kan het wel.",
+            pairs,
+        )
+    if observed.estimate >= 1:
+        return Finding(
+            "not_applicable",
+            f"change {observed.estimate:.2f}",
+            "There was no fall, so there is none to explain.",
+            "Er was geen daling. Dan valt er geen daling te verklaren.",
+            pairs,
+        )
+    if not expected:
+        return Finding(
+            "not_evaluated",
+            f"change {observed.estimate:.2f}",
+            "Not evaluated: how far things would have fallen by themselves cannot be told from the counts by which "
+            "people were "
+            "picked. Deliver comparison families picked by the same rule, or events from further back, or give "
+            "`before_after.reference` in the plan.",
+            "Niet te toetsen: hoeveel het vanzelf zou dalen, is niet te zien aan de cijfers waarop mensen zijn "
+            "gekozen. Lever "
+            "gezinnen aan die volgens dezelfde regel zijn gekozen, of voorvallen van langer geleden. Of zet "
+            "`before_after.reference` in het plan.",
+            pairs,
+        )
+    told = [(row, _SOURCES.get(row.subgroup or "", ("", ""))) for row in expected]
+    figure = f"change {observed.estimate:.2f}; expected without effect " + ", ".join(
+        f"{row.estimate:.2f} ({words[0]})" for row, words in told
+    )
+    lowest, words = min(told, key=lambda each: each[0].estimate or 0.0)
+    level = f"{lowest.estimate:.2f}"
+    explained = percent(_share_explained(observed.estimate, lowest.estimate or 1.0))
+    if all(_is_beyond(observed, row) for row in expected):
+        return Finding(
+            "passed",
+            figure,
+            f"Without any programme a change to {level} times was to be expected (from {words[0]}): {explained} of "
+            "the fall. "
+            "What is left is more than chance.",
+            f"Ook zonder programma was een verandering te verwachten tot {comma(level)} keer zo veel (volgens "
+            f"{words[1]}). "
+            f"Dat is {explained} van de daling. Wat overblijft, is meer dan toeval.",
+            pairs,
+        )
+    return Finding(
+        "warned",
+        figure,
+        f"Without any programme a change to {level} times was to be expected (from {words[0]}): {explained} of the "
+        "fall. "
+        "What is left may be chance. More families, and as many to compare them with, would tell.",
+        f"Ook zonder programma was een verandering te verwachten tot {comma(level)} keer zo veel (volgens "
+        f"{words[1]}). Dat is "
+        f"{explained} van de daling. Wat overblijft, kan toeval zijn. Met meer gezinnen in beide groepen is het te "
+        "zeggen.",
+        pairs,
+    )
+
+
+def _share_explained(observed: float, expected: float) -> float:
+    """Return the share of a fall, on the log scale, that was to be expected; all of a fall to nothing is 0."""
+    if observed <= 0 or expected >= 1:
+        return 0.0
+    return min(math.log(expected) / math.log(observed), 1.0)
+
+
+def _is_beyond(observed: EffectRow, expected: EffectRow) -> bool:
+    """Return whether a change is lower than expected beyond chance.
+
+    The reference's interval is that of the observed change itself; other sources have their own error.
+    """
+    if expected.subgroup == "source=reference":
+        return expected.conf_low is not None and (observed.estimate or 0.0) < expected.conf_low
+    if not observed.estimate or not observed.std_error:  # nothing happened after the start: only a bound
+        return observed.conf_high is not None and observed.conf_high < (expected.conf_low or 0.0)
+    error = math.hypot(observed.std_error, expected.std_error or math.inf)
+    return math.log(observed.estimate / (expected.estimate or 1.0)) < -NormalDist().inv_cdf(0.975) * error
