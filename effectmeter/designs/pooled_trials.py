@@ -215,7 +215,7 @@ def _headline(data: AnalysisData, trials: TrialSet, methods: tuple[str, ...]) ->
         if len(trials.effects()[0]) < 2:
             break
         analysis = ("primary" if differ else "secondary") if number == 0 else "sensitivity"
-        row = _row(data, trials.measure, method, analysis, PREDICTION)
+        row = _row(data, trials.measure, f"{method}_{PREDICTION}", analysis, PREDICTION)
         rows.append(_estimated(data, row, trials, partial(_mean, trials, method, what=PREDICTION)))
     return tuple(sorted(rows, key=lambda row: ("primary", "secondary", "sensitivity").index(row.analysis)))
 

@@ -140,7 +140,9 @@ def pool(
     is_prediction = what == PREDICTION
     error = math.sqrt(chosen + tau2) if is_prediction else math.sqrt(chosen)
     variance = PREDICTION if is_prediction else name
-    found = wald(mean, error, level=level, estimator=method, variance=variance, df=df, is_log=is_log)
+    # a name of its own: who looks for a method's mean must not meet its prediction
+    estimator = f"{method}_{PREDICTION}" if is_prediction else method
+    found = wald(mean, error, level=level, estimator=estimator, variance=variance, df=df, is_log=is_log)
     return replace(found, p_value=None) if is_prediction else found
 
 
