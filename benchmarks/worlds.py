@@ -34,7 +34,7 @@ PAGE = ROOT / "docs" / "validation.md"
 RULER = 1
 """To be raised when the judging changes, so that older figures are not taken for newer ones."""
 PART = 50
-FULL, LARGE, THREATS, THREATS_LARGE, HIDDEN = 1000, 400, 300, 100, 100
+FULL, LARGE, THREATS, THREATS_LARGE, HIDDEN = 1000, 400, 300, 100, 50
 """Studies per cell: where a figure decides a default; the same at the largest size, and where few events call for the
 slow intervals; where only a share of worlds is asked that gates see; the same at the largest size; where there are so
 few persons that all is hidden."""
@@ -81,9 +81,11 @@ def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
     return THREATS if size < _LARGE_SIZE else THREATS_LARGE
 
 
-def cells(only: Iterable[str] = (), *, most: int | None = None, quick: bool = False) -> list[Cell]:
+def cells(
+    only: Iterable[str] = (), *, at: Iterable[int] = (), most: int | None = None, quick: bool = False
+) -> list[Cell]:
     """Return the cells to be run, in the order of the page."""
-    wanted = list(only)
+    wanted, wanted_sizes = list(only), set(at)
     most = None if most is None else -(-most // PART) * PART  # whole parts, so that a later run can go on
     found = []
     for address, world in planted_worlds().items():
@@ -91,7 +93,7 @@ def cells(only: Iterable[str] = (), *, most: int | None = None, quick: bool = Fa
             continue
         sizes = world.sizes[len(world.sizes) // 2 :][:1] if quick else world.sizes
         for mode, of_mode in (("end", sizes), ("looks", () if quick else world.grows)):
-            for size in of_mode:
+            for size in (size for size in of_mode if not wanted_sizes or size in wanted_sizes):
                 n = QUICK if quick else replicates_of(world, size, mode)
                 found.append(Cell(address, size, mode, min(n, most or n)))
     return found
@@ -181,13 +183,16 @@ def run(asked: list[Cell], *, processes: int, fresh: bool, minutes: float | None
             for done in wait(waiting, return_when=FIRST_COMPLETED).done:
                 cell, part = waiting.pop(done)
                 tally, seconds = done.result()
+                left[cell] -= 1
+                if tally.count["crashed"] == tally.n:  # nothing was measured: not kept, so that it is tried again
+                    print(f"{cell.address} {cell.size}: nothing but faults {tally.faults}", file=sys.stderr, flush=True)
+                    continue
                 found = known[cell]
                 found.tally.add(tally)
                 found.parts.add(part)
                 found.seconds += seconds
                 found.methods.add(method)
                 found.write(cell)
-                left[cell] -= 1
                 _say(cell, known, left, processes)
     return known
 
@@ -228,6 +233,7 @@ def main() -> None:
     """Run, and write the page."""
     options = argparse.ArgumentParser(description="Measure the method on known worlds; writes docs/validation.md.")
     options.add_argument("--only", action="append", default=[], help="worlds whose address has this text; repeatable")
+    options.add_argument("--size", action="append", type=int, default=[], help="only this size; repeatable")
     options.add_argument("--processes", type=int, default=2, help="processes side by side (2)")
     options.add_argument("--replicates", type=int, help="at most so many studies per cell")
     options.add_argument("--minutes", type=float, help="begin nothing new after so many minutes")
@@ -235,7 +241,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help=f"{QUICK} studies per world at one size; writes no page")
     options.add_argument("--page", action="store_true", help="only write the page from what was measured")
     asked = options.parse_args()
-    chosen = cells(asked.only, most=asked.replicates, quick=asked.quick)
+    chosen = cells(asked.only, at=asked.size, most=asked.replicates, quick=asked.quick)
     if not asked.page:
         known = run(chosen, processes=asked.processes, fresh=asked.fresh, minutes=asked.minutes)
         broken = [f"{cell.address} {cell.size}: {m.tally.faults}" for cell, m in known.items() if m.tally.faults]

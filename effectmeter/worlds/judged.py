@@ -16,6 +16,7 @@ from typing import Any
 from effectmeter.designs.base import AnalysisData, Design
 from effectmeter.designs.registry import design_for
 from effectmeter.diagnostics import apply_gates
+from effectmeter.estimators.pooling import PREDICTION
 from effectmeter.results import EffectRow, GateResult, Verdict
 from effectmeter.verdicts import primary_row, rule
 from effectmeter.worlds.planted import LOOKS, Drawn, PlantedWorld, at_look, draw_study
@@ -183,13 +184,19 @@ def _add_study(tally: Tally, world: PlantedWorld, drawn: Drawn, found: Judged) -
         count["estimated"] += 1
         tally.sum_up("raw_error", error)
     if found.is_shown:
-        _add_shown(tally, row, drawn.truth)
+        _add_shown(tally, row, drawn)
 
 
-def _add_shown(tally: Tally, row: EffectRow, truth: float) -> None:
-    count = tally.count
-    count["held"] += holds(row, truth, verdict=False)
-    count["verdict_held"] += holds(row, truth, verdict=True)
+def target(row: EffectRow, drawn: Drawn) -> float:
+    """Return what a row's interval is about: the planted truth, or for a prediction interval a next trial."""
+    return drawn.following if row.variance == PREDICTION and drawn.following is not None else drawn.truth
+
+
+def _add_shown(tally: Tally, row: EffectRow, drawn: Drawn) -> None:
+    count, truth = tally.count, drawn.truth
+    count["held"] += holds(row, target(row, drawn), verdict=False)
+    count["verdict_held"] += holds(row, target(row, drawn), verdict=True)
+    count["prediction"] += row.variance == PREDICTION
     null = 1.0 if row.is_ratio else 0.0
     count["significant"] += not holds(row, null, verdict=False)
     error = _scaled(row, row.estimate, math.nan) - _scaled(row, truth, math.nan)
@@ -220,23 +227,23 @@ def tally_of_looks(world: PlantedWorld, size: int, replicates: Iterable[int], lo
         try:
             drawn = draw_study(world, size, replicate)
             for look in range(1, looks + 1):
-                said |= _said_at(judge(at_look(drawn.data, look, looks)), drawn.truth)
+                said |= _said_at(judge(at_look(drawn.data, look, looks)), drawn)
         except Exception as fault:  # noqa: BLE001  (whatever breaks is counted, and named on the page)
             _broke(tally, fault, replicate)
         tally.count.update(said)
     return tally
 
 
-def _said_at(found: Judged, truth: float) -> set[str]:
+def _said_at(found: Judged, drawn: Drawn) -> set[str]:
     said = {{"fewer": "effective", "more": "harmful"}.get(found.verdict.direction, "nothing")}
     said |= {f"ruling:{ruling}" for ruling in found.rulings}
     row = found.row
     if row is None or not found.is_shown:
         return said
     said.add("shown")
-    if not holds(row, truth, verdict=False):
+    if not holds(row, target(row, drawn), verdict=False):
         said.add("missed")
-    if not holds(row, truth, verdict=True):
+    if not holds(row, target(row, drawn), verdict=True):
         said.add("verdict_missed")
     if not holds(row, 1.0 if row.is_ratio else 0.0, verdict=False):
         said.add("significant")

@@ -47,10 +47,13 @@ class Drawn:
     truth
         The planted value of the primary measure on its own scale (1, or 0 for a difference: no effect). In worlds that
         are not sound: what a sound analysis would have found.
+    following
+        Pooled trials: the planted value in a next trial, which a prediction interval is about.
     """
 
     data: AnalysisData
     truth: float
+    following: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,19 @@ from importlib.util import find_spec
 from effectmeter.errors import UsageError
 from effectmeter.shapes import SHAPES
 from effectmeter.worlds.planted import PlantedWorld
+from effectmeter.worlds.planted_areas import area_worlds
 from effectmeter.worlds.planted_families import family_worlds
+from effectmeter.worlds.planted_series import series_worlds
 from effectmeter.worlds.planted_threats import person_worlds
+from effectmeter.worlds.planted_trials import trial_worlds
 
-_LISTS: tuple[Callable[[], list[PlantedWorld]], ...] = (person_worlds, family_worlds)
+_LISTS: tuple[Callable[[], list[PlantedWorld]], ...] = (
+    person_worlds,
+    family_worlds,
+    area_worlds,
+    series_worlds,
+    trial_worlds,
+)
 
 
 @cache
