@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, NoEventsError
-from effectmeter.estimators.glm import fit_glm
+from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray, NoEventsError
+from effectmeter.estimators.glm import independent_columns, inverse_link
 from effectmeter.estimators.sandwich import quantile, two_sided_p
 from effectmeter.estimators.series_model import Autocorrelation, fit_series
 
@@ -89,8 +89,13 @@ def few_score_ratio(
     correlation = np.asarray(correlation) / float(np.asarray(correlation)[0, 0])
     dispersion = max(1.0, known.dispersion)
 
+    columns = independent_columns(X[before])
+    X = X[:, columns]
+    beta = known.beta[columns]  # each fit starts where the one before it ended
+
     def statistic(theta: float) -> float:
-        mean, w = _without_theta(y, X, offset + theta * after01, totals)
+        nonlocal beta
+        beta, mean, w = _without_theta(y, X, offset + theta * after01, totals, beta)
         root = np.sqrt(w)
         level_column, rest = root * after01, root[:, None] * X
         freed = level_column - rest @ np.linalg.lstsq(rest, level_column)[0]
@@ -116,14 +121,34 @@ def few_score_ratio(
 
 
 def _without_theta(
-    y: FloatArray, X: FloatArray, offset: FloatArray, totals: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return mean (n,) and variance function (n,) of the model with theta in the offset."""
-    if totals is None:
-        fit = fit_glm("poisson", y, X, offset=offset)
-        return fit.mean, fit.slope
-    fit = fit_glm("binomial", y / totals, X, offset=offset, weight=totals)
-    return totals * fit.mean, totals * fit.slope
+    y: FloatArray, X: FloatArray, offset: FloatArray, totals: FloatArray | None, beta: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return coefficients (k,), mean (n,) and variance function (n,) of the model with theta in the offset.
+
+    Newton's steps from `beta`; the likelihood has one peak, and steps that would not climb are halved.
+    """
+    size = 1.0 if totals is None else totals
+
+    def likelihood(at: FloatArray) -> float:
+        eta = np.clip(offset + X @ at, -700.0, 700.0)
+        return float(y @ eta - (np.exp(eta).sum() if totals is None else totals @ np.logaddexp(0.0, eta)))
+
+    now = likelihood(beta)
+    for _ in range(100):
+        share, slope = inverse_link("poisson" if totals is None else "binomial", offset + X @ beta)
+        score = X.T @ (y - size * share)
+        step = np.linalg.lstsq((X * (size * slope)[:, None]).T @ X, score)[0]
+        then = likelihood(beta + step)
+        while not then >= now - 1e-9 * abs(now) and float(np.abs(step).max()) > 1e-12:
+            step = step / 2.0
+            then = likelihood(beta + step)
+        beta, now = beta + step, then
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    else:
+        raise ConvergenceError("the series' model did not reach its maximum", next_step="ask for fewer harmonics")
+    share, slope = inverse_link("poisson" if totals is None else "binomial", offset + X @ beta)
+    return beta, size * share, np.maximum(size * slope, 1e-12)
 
 
 def _crossing(
