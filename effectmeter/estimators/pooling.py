@@ -116,8 +116,8 @@ def pool(
     al.), and the row says ``model``.
 
     The prediction interval has the same quantile as the mean's interval: t(k - 1) for ``reml_hk``, normal for the
-    others, as metafor. The older t(k - 2) of Higgins et al. does not reduce to the mean's interval where tau2 is 0, and
-    with three trials it says nothing (t(1) = 12.7).
+    others, as metafor. The older t(k - 2) of Higgins et al. does not reduce to the mean's interval where tau2 is 0, with
+    three trials says nothing (t(1) = 12.7), and covers no better where it counts: benchmarks/trials_coverage.md.
 
     statsmodels' ``combine_effects(method_re="dl")`` lets tau2 be negative; here it is cut at 0.
 
