@@ -11,6 +11,7 @@ import dagster as dg
 
 from effectmeter import disclosure
 from effectmeter.disclosure import Rules
+from effectmeter.disclosure_texts import clear_figure
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep
 from effectmeter.schema import Table
@@ -43,7 +44,7 @@ def row_count(count: int, plan: Plan) -> dict[str, int]:
 
 def safe_figure(figure: str, plan: Plan, n: int | None = None) -> str:
     """Return a check's figure as the release gate would show it; `n` is the smallest arm, for percentages."""
-    return disclosure.clear_figure(figure, rules_of(plan), n=n)
+    return clear_figure(figure, rules_of(plan), n=n)
 
 
 def rules_of(plan: Plan) -> Rules:

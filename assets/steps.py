@@ -28,7 +28,7 @@ from assets.storage import read_comparability, write_comparability
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.results import ClaimRuling, CurvePoint, EffectRow, GateResult, Verdict
+from effectmeter.results import ClaimRuling, CurvePoint, EffectRow, GateResult, SeriesPoint, TrialEffect, Verdict
 from effectmeter.schema import RESULT_TABLES, STANDARD_TABLES
 from expectations import CheckOutcome
 
@@ -116,6 +116,7 @@ def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Estimate everything the plan asks for; nothing is hidden yet, so no figure leaves this step."""
     from effectmeter.designs.curves import incidence_curves
+    from effectmeter.designs.points import points_of
     from effectmeter.designs.registry import design_for
     from vault.analysis import read_analysis_data
     from vault.connection import open_vault
@@ -130,6 +131,9 @@ def effects_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         effects = design_for(plan).estimate(data, comparability)
         write_results(connection, "estimate.estimated", effects, EffectRow)
         write_results(connection, "estimate.curves", incidence_curves(data, comparability), CurvePoint)
+        points = points_of(design_for(plan), data)
+        write_results(connection, "estimate.series_points", points.series, SeriesPoint)
+        write_results(connection, "estimate.trial_effects", points.trials, TrialEffect)
         record_built(connection, plan, "effects")
     analyses = Counter(row.analysis for row in effects)
     return {"dagster/row_count": len(effects)} | {f"rows {name}": count for name, count in sorted(analyses.items())}

@@ -52,7 +52,8 @@ def from_document(document: Mapping[str, Any]) -> Cleared:
     """Return the cleared release that a document holds."""
     facts = dict(document["facts"])
     facts["claims"] = tuple(ClaimFact(**claim) for claim in facts["claims"])
-    facts["raw"] = None if facts["raw"] is None else (facts["raw"][0], facts["raw"][1])
+    for name in ("raw", "mean"):
+        facts[name] = None if facts[name] is None else tuple(facts[name])
     return Cleared(
         programme=document["programme"],
         quarter=document["quarter"],

@@ -15,6 +15,7 @@ import polars as pl
 from effectmeter import disclosure
 from effectmeter.claims import tested_row
 from effectmeter.disclosure import Rules, Step
+from effectmeter.disclosure_texts import Counted, clear_figure, clear_text
 from effectmeter.gates.people import ENOUGH_CLUSTERS, ENOUGH_PERSONS, FEWEST_CLUSTERS, FEWEST_PERSONS
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep, BalanceRow, ClaimRuling, CurvePoint, EffectRow, GateResult, OverlapRow
@@ -32,20 +33,25 @@ def frame_of(table: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
-def clear_gates(gates: Sequence[GateResult], rules: Rules, n: float | None = None) -> list[GateResult]:
+def clear_gates(
+    gates: Sequence[GateResult], rules: Rules, n: float | None = None, counted: Counted = "all"
+) -> list[GateResult]:
     """Return the gates with the counts in their figures and sentences rounded or masked.
 
     Parameters
     ----------
     n
         Persons in the smallest arm, which percentages are taken to be of.
+    counted
+        Which numbers are counts.
     """
+    asked = _ASKED if counted == "all" else {}
     return [
         replace(
             gate,
-            figure=disclosure.clear_figure(gate.figure, rules, below=_ASKED.get((gate.gate, gate.status), 0), n=n),
-            sentence=disclosure.clear_text(gate.sentence, rules, "en"),
-            sentence_nl=disclosure.clear_text(gate.sentence_nl, rules, "nl"),
+            figure=clear_figure(gate.figure, rules, below=asked.get((gate.gate, gate.status), 0), n=n, counted=counted),
+            sentence=clear_text(gate.sentence, rules, "en", counted=counted),
+            sentence_nl=clear_text(gate.sentence_nl, rules, "nl", counted=counted),
         )
         for gate in gates
     ]
@@ -61,7 +67,11 @@ _ASKED = {
 
 
 def clear_claims(
-    claims: Sequence[ClaimRuling], plan: Plan, cleared: Sequence[EffectRow], rules: Rules
+    claims: Sequence[ClaimRuling],
+    plan: Plan,
+    cleared: Sequence[EffectRow],
+    rules: Rules,
+    counted: Counted = "all",
 ) -> list[ClaimRuling]:
     """Return the rulings; one that rests on a suppressed figure is withdrawn, since it would give that figure away."""
     result = []
@@ -77,8 +87,8 @@ def clear_claims(
         else:
             claim = replace(
                 claim,
-                sentence=disclosure.clear_text(claim.sentence, rules, "en"),
-                sentence_nl=disclosure.clear_text(claim.sentence_nl, rules, "nl"),
+                sentence=clear_text(claim.sentence, rules, "en", counted=counted),
+                sentence_nl=clear_text(claim.sentence_nl, rules, "nl", counted=counted),
             )
         result.append(claim)
     return result
@@ -142,8 +152,10 @@ def _is_rare(mean: float, n: int | None, rules: Rules) -> bool:
     return mean * n < rules.minimum_persons or (1 - mean) * n < rules.minimum_persons
 
 
-def clear_overlap(rows: Sequence[OverlapRow], rules: Rules) -> pl.DataFrame:
-    """Return the bins of the preference score with safe counts, a second bin hidden where one is."""
+def clear_overlap(rows: Sequence[OverlapRow], rules: Rules, *, are_persons: bool = True) -> pl.DataFrame:
+    """Return the bins of the preference score with safe counts, a second bin hidden where one is; areas as they are."""
+    if not are_persons:
+        return frame_of("overlap", (record_of(row) | {"is_suppressed": False} for row in rows))
     records = [record_of(row) | {"is_suppressed": False} for row in rows]
     for contrast in dict.fromkeys(row.contrast for row in rows):
         members = [index for index, row in enumerate(rows) if row.contrast == contrast]
@@ -206,7 +218,7 @@ def clear_checks(checks: Sequence[Mapping[str, Any]], rules: Rules, n: float | N
     return frame_of(
         "checks",
         (
-            {**check, "figure": disclosure.clear_figure(str(check["figure"]), rules, n=n), "is_suppressed": False}
+            {**check, "figure": clear_figure(str(check["figure"]), rules, n=n), "is_suppressed": False}
             for check in checks
         ),
     )

@@ -1,68 +1,38 @@
 """Every row of the effects table through the release gate: shown with safe figures, or suppressed with the reason.
 
-Here: which rule of `effectmeter.disclosure` meets which row. Not here: the rules themselves, nor the other tables
-(`effectmeter.cleared_tables`).
+Here: which rule of `effectmeter.disclosure` meets which row. Not here: the rules themselves, rows that give each other
+away (`effectmeter.clearing_sets`), nor the other tables (`effectmeter.cleared_tables`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Any
 
 from effectmeter import disclosure
-from effectmeter.disclosure import FromCounts, Pair, Rules
+from effectmeter.clearing_context import FIGURES, ClearedRow, Context, Key, blank, no_years
+from effectmeter.clearing_sets import with_complements, without_remainders
+from effectmeter.disclosure import FromCounts, Pair
+from effectmeter.disclosure_texts import clear_text
+from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
 from effectmeter.looks import verdict_interval, verdict_level
-from effectmeter.plan import Looks
 from effectmeter.results import EffectRow
 
-_FIGURES = (
-    "estimate", "conf_low", "conf_high", "std_error", "verdict_low", "verdict_high", "p_value", "p_value_adjusted",
-)  # fmt: skip
-_SATURATED: Mapping[str, tuple[Callable[[Pair, Pair], FromCounts | None], bool]] = {
+SATURATED: Mapping[str, tuple[Callable[[Pair, Pair], FromCounts | None], bool]] = {
     "risk_ratio": (disclosure.risk_ratio_from, True),
     "odds_ratio": (disclosure.odds_ratio_from, True),
     "risk_difference": (disclosure.risk_difference_from, True),
     "rate_ratio": (disclosure.rate_ratio_from, False),
     "rate_difference": (disclosure.rate_difference_from, False),
+    "level_ratio": (disclosure.rate_ratio_from, False),
 }
-"""Measures that two pairs of counts give exactly: how, and whether the second pair is persons (else person-years)."""
+"""Measures that two pairs of counts give exactly: how, and whether the second pair is persons (else person-years, or
+the periods of a series without a population)."""
 
 _BINOMIAL = frozenset({"risk_ratio", "odds_ratio", "risk_difference", "hazard_ratio"})
-
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What the gate knows beside the row itself.
-
-    Attributes
-    ----------
-    n_parameters
-        Fitted parameters of an adjusted model, intercept and arm included.
-    clusters_are_families
-        Whether `n_clusters_*` counts families, which have their own smallest cell.
-    persons_with_event
-        Per question (see `question_key`) the distinct persons behind the events of the two arms: rates count events,
-        but the smallest cell counts persons.
-    """
-
-    rules: Rules
-    looks: Looks
-    n_parameters: int = 2
-    clusters_are_families: bool = False
-    persons_with_event: Mapping[Key, Pair] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ClearedRow:
-    """An effects row as it may be published, and whether anything in it is masked."""
-
-    row: EffectRow
-    is_suppressed: bool
 
 
 def question_key(row: EffectRow) -> Key:
@@ -83,7 +53,8 @@ def persons_with_event(rows: Sequence[EffectRow]) -> dict[Key, Pair]:
 
 def clear_effects(rows: Sequence[EffectRow], context: Context) -> list[ClearedRow]:
     """Return all rows as they may be published, secondary suppression included."""
-    return _with_complements([clear_row(row, context) for row in rows])
+    cleared = with_complements([clear_row(row, context) for row in rows], context)
+    return without_remainders(cleared, rows, context)
 
 
 def clear_row(row: EffectRow, context: Context) -> ClearedRow:
@@ -92,11 +63,10 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
     Hidden and not estimable rows keep their numbers of persons and lose everything else: events would let a reader
     compute what a gate hides.
     """
-    rules = context.rules
     counted = _with_safe_counts(row, context)
     if row.status != "shown":
         bare = replace(
-            counted, events_treated=None, events_comparison=None, **_blank(), **_no_years(), **_texts(row, rules)
+            counted, events_treated=None, events_comparison=None, **blank(), **no_years(), **_texts(row, context)
         )
         # also where the gate hid a small cell first: the total less the other subgroups would give it
         return ClearedRow(
@@ -105,7 +75,7 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
     refusal = _refusal(row, context)
     if refusal is not None:
         return ClearedRow(
-            replace(counted, status="suppressed", reason=refusal[0], reason_nl=refusal[1], **_blank()), True
+            replace(counted, status="suppressed", reason=refusal[0], reason_nl=refusal[1], **blank()), True
         )
     few = _few_events(row, context)
     if any(few):
@@ -120,6 +90,13 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
 def _refusal(row: EffectRow, context: Context) -> tuple[str, str] | None:
     """Return why nothing of a row may be published, in English and Dutch, or None."""
     rules = context.rules
+    if context.unit == "area" and any(_rests_on_few_areas(row, context)):
+        return (
+            "Not shown to protect privacy: it rests on few events in one or two areas.",
+            "Niet getoond vanwege privacy: het gaat om weinig voorvallen in één of twee gebieden.",
+        )
+    if not context.counts_persons:
+        return None
     if any(disclosure.is_too_few(n, rules.minimum_persons) for n in (row.n_treated, row.n_comparison) if n):
         return (
             f"Not shown to protect privacy: one group has fewer than {rules.minimum_persons} people.",
@@ -145,6 +122,17 @@ def _refusal(row: EffectRow, context: Context) -> tuple[str, str] | None:
     return None
 
 
+def _rests_on_few_areas(row: EffectRow, context: Context) -> tuple[bool, bool]:
+    """Return per arm whether its events are few and come from one area or two."""
+    known = context.largest.get((row.contrast, row.outcome)) if row.subgroup is None else None
+    shares = known or ((), ())
+    rules = context.rules
+    return (
+        disclosure.rests_on_few_areas(row.n_treated or None, row.events_treated, shares[0], rules),
+        disclosure.rests_on_few_areas(row.n_comparison or None, row.events_comparison, shares[1], rules),
+    )
+
+
 def _is_class(row: EffectRow, context: Context) -> tuple[bool, bool]:
     """Return per arm whether nearly all of its persons have the event."""
     persons = _persons_behind(row, context)
@@ -156,7 +144,7 @@ def _is_class(row: EffectRow, context: Context) -> tuple[bool, bool]:
 
 def _persons_behind(row: EffectRow, context: Context) -> tuple[float | None, float | None]:
     """Return the distinct persons with an event in either arm; where not known, events that could be persons."""
-    if row.events_treated is None and row.events_comparison is None:
+    if not context.counts_persons or (row.events_treated is None and row.events_comparison is None):
         return None, None
     if row.measure in _BINOMIAL:
         return row.events_treated, row.events_comparison
@@ -190,7 +178,11 @@ def _with_safe_counts(row: EffectRow, context: Context) -> EffectRow:
     no_events = [few[arm] or is_class[arm] or is_small[arm] for arm in (0, 1)]
     # years until the first event fall short of the whole by what the events took
     no_years = [is_small[arm] or (row.measure == "hazard_ratio" and no_events[arm]) for arm in (0, 1)]
-    return replace(
+    whole = {} if context.unit == "person" else {"n_clusters_treated": row.n_clusters_treated,
+                                                 "n_clusters_comparison": row.n_clusters_comparison}  # fmt: skip
+    if not context.counts_persons:
+        whole |= {"n_treated": row.n_treated, "n_comparison": row.n_comparison}
+    counted = replace(
         row,
         n_treated=disclosure.safe_count(row.n_treated, rules),
         n_comparison=disclosure.safe_count(row.n_comparison, rules),
@@ -201,11 +193,14 @@ def _with_safe_counts(row: EffectRow, context: Context) -> EffectRow:
         n_clusters_treated=disclosure.safe_count(row.n_clusters_treated, rules, minimum=minimum),
         n_clusters_comparison=disclosure.safe_count(row.n_clusters_comparison, rules, minimum=minimum),
     )
+    return replace(counted, **whole)
 
 
 def _small_arms(row: EffectRow, context: Context) -> tuple[bool, bool]:
     """Return per arm whether it has too few persons or families to tell anything of, years included."""
     rules = context.rules
+    if not context.counts_persons:
+        return False, False
     persons, families = (row.n_treated, row.n_comparison), (row.n_clusters_treated, row.n_clusters_comparison)
     small = [
         disclosure.is_too_few(n, rules.minimum_persons)
@@ -219,18 +214,11 @@ def _lost_a_count(row: EffectRow, cleared: EffectRow, names: Sequence[str]) -> b
     return any(getattr(row, name) is not None and getattr(cleared, name) is None for name in names)
 
 
-def _blank() -> dict[str, Any]:
-    return dict.fromkeys(_FIGURES)
-
-
-def _no_years() -> dict[str, Any]:
-    return {"person_years_treated": None, "person_years_comparison": None}
-
-
-def _texts(row: EffectRow, rules: Rules) -> dict[str, Any]:
+def _texts(row: EffectRow, context: Context) -> dict[str, Any]:
+    counted = "all" if context.unit == "person" else "named"
     return {
-        "reason": disclosure.clear_text(row.reason, rules, "en"),
-        "reason_nl": disclosure.clear_text(row.reason_nl, rules, "nl"),
+        "reason": clear_text(row.reason, context.rules, "en", counted=counted),
+        "reason_nl": clear_text(row.reason_nl, context.rules, "nl", counted=counted),
     }
 
 
@@ -245,14 +233,15 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
         status="suppressed",
         reason=f"Not shown to protect privacy: fewer than {limit} people in one group had this.",
         reason_nl=f"Niet getoond vanwege privacy: in één groep gold dit voor minder dan {limit} personen.",
-        **_blank(),
+        **blank(),
     )
     binomial = row.measure in _BINOMIAL
-    base = (counted.n_treated, counted.n_comparison)
+    base: tuple[float | None, float | None] = (counted.n_treated, counted.n_comparison)
     if not binomial:
-        base = (_years(counted.person_years_treated), _years(counted.person_years_comparison))
+        base = _time_base(counted, context)
     raw_answers = row.analysis == "unadjusted" or row.design == "randomised"
-    if not row.is_ratio or not raw_answers or base[0] is None or base[1] is None:
+    is_effect = row.is_ratio and row.estimator not in NO_EFFECT_ESTIMATORS
+    if not is_effect or not raw_answers or base[0] is None or base[1] is None:
         return bare
     if row.events_treated is None or row.events_comparison is None:
         return bare
@@ -274,8 +263,12 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
     )
 
 
-def _years(value: float | None) -> int | None:
-    return None if value is None else int(value)
+def _time_base(row: EffectRow, context: Context) -> tuple[float | None, float | None]:
+    """Return the time that a row's events were counted over: person-years, or the periods of a series without them."""
+    years = (row.person_years_treated, row.person_years_comparison)
+    if context.unit == "period" and years == (None, None):
+        return row.n_treated, row.n_comparison
+    return years
 
 
 def _from_counts(row: EffectRow, counted: EffectRow, context: Context) -> EffectRow | None:
@@ -284,31 +277,34 @@ def _from_counts(row: EffectRow, counted: EffectRow, context: Context) -> Effect
     Saturated is what its own counts give back, whatever the row is called: an adjusted row of a plan without
     covariates is as open as an unadjusted one.
     """
-    if row.measure not in _SATURATED or row.estimate is None:
+    if row.measure == "percent_change":
+        found = _from_counts(_as_ratio(row), _as_ratio(counted), context)
+        return None if found is None else _as_percent(found)
+    if row.measure not in SATURATED or row.estimate is None or row.estimator in NO_EFFECT_ESTIMATORS:
         return None
-    compute, on_persons = _SATURATED[row.measure]
-    exact = compute(*_pairs(row, on_persons)) if _is_complete(row, on_persons) else None
+    compute, on_persons = SATURATED[row.measure]
+    raw, published = _pairs(row, on_persons, context), _pairs(counted, on_persons, context)
+    exact = None if raw is None else compute(*raw)
     if exact is None or not math.isclose(exact.value, row.estimate, rel_tol=1e-4, abs_tol=1e-6):
         return None
-    found = compute(*_pairs(counted, on_persons)) if _is_complete(counted, on_persons) else None
-    if found is None:
+    again = None if published is None else compute(*published)
+    if again is None or published is None:
         return replace(_rounded(counted), std_error=None)
-    error = found.std_error * disclosure.inflation(row.std_error, exact.std_error)
+    error = again.std_error * disclosure.inflation(row.std_error, exact.std_error)
     reach = NormalDist().inv_cdf((1 + row.conf_level) / 2) * error
     low, high = (
-        (found.value * math.exp(-reach), found.value * math.exp(reach))
+        (again.value * math.exp(-reach), again.value * math.exp(reach))
         if row.is_ratio
-        else (found.value - reach, found.value + reach)
+        else (again.value - reach, again.value + reach)
     )
-    base = _pairs(counted, on_persons)
-    scale = 1.0 if row.is_ratio else base[0][1] / base[1][1]
+    scale = 1.0 if row.is_ratio else published[0][1] / published[1][1]
     verdict = verdict_interval(
-        found.value, error, low, high, looks=context.looks, is_ratio=row.is_ratio, level=row.conf_level, scale=scale
+        again.value, error, low, high, looks=context.looks, is_ratio=row.is_ratio, level=row.conf_level, scale=scale
     )
-    distance = abs(math.log(found.value) if row.is_ratio else found.value) / error if error else 0.0
+    distance = abs(math.log(again.value) if row.is_ratio else again.value) / error if error else 0.0
     return replace(
         counted,
-        estimate=disclosure.round_figure(found.value, 4),
+        estimate=disclosure.round_figure(again.value, 4),
         conf_low=disclosure.round_figure(low, 4),
         conf_high=disclosure.round_figure(high, 4),
         std_error=disclosure.round_figure(error, 4),
@@ -319,58 +315,51 @@ def _from_counts(row: EffectRow, counted: EffectRow, context: Context) -> Effect
     )
 
 
-def _is_complete(row: EffectRow, on_persons: bool) -> bool:
-    base = (row.n_treated, row.n_comparison) if on_persons else (row.person_years_treated, row.person_years_comparison)
-    return all(value is not None for value in (row.events_treated, row.events_comparison, *base))
+def _pairs(row: EffectRow, on_persons: bool, context: Context) -> tuple[Pair, Pair] | None:
+    """Return events and base of a row; None where one is missing."""
+    base = (row.n_treated, row.n_comparison) if on_persons else _time_base(row, context)
+    events = (row.events_treated, row.events_comparison)
+    if base[0] is None or base[1] is None or events[0] is None or events[1] is None:
+        return None
+    return (events[0], events[1]), (float(base[0]), float(base[1]))
 
 
-def _pairs(row: EffectRow, on_persons: bool) -> tuple[Pair, Pair]:
-    """Return events and base of a row that has them."""
-    base = (row.n_treated, row.n_comparison) if on_persons else (row.person_years_treated, row.person_years_comparison)
-    return (row.events_treated or 0.0, row.events_comparison or 0.0), (base[0] or 0.0, base[1] or 0.0)
+_LIMITS = ("estimate", "conf_low", "conf_high", "verdict_low", "verdict_high")
+
+
+def _as_ratio(row: EffectRow) -> EffectRow:
+    """Return a change in per cent as its ratio."""
+    figures: dict[str, Any] = {
+        name: None if (value := getattr(row, name)) is None else 1 + value / 100 for name in _LIMITS
+    }
+    ratio = figures["estimate"]
+    error = row.std_error / (100 * ratio) if row.std_error and ratio and ratio > 0 else None
+    return replace(row, measure="rate_ratio", std_error=error, **figures)
+
+
+def _as_percent(row: EffectRow) -> EffectRow:
+    """Return a ratio as its change in per cent, with the decimals that the ratio had."""
+    figures: dict[str, Any] = {
+        name: None if (value := getattr(row, name)) is None else disclosure.round_figure(100 * (value - 1))
+        for name in _LIMITS
+    }
+    error = None if row.std_error is None or row.estimate is None else 100 * row.estimate * row.std_error
+    return replace(row, measure="percent_change", std_error=disclosure.round_figure(error), **figures)
 
 
 def _rounded(row: EffectRow) -> EffectRow:
-    """Return a model's row with two decimals."""
-    figures: dict[str, Any] = {name: disclosure.round_figure(getattr(row, name)) for name in _FIGURES}
+    """Return a model's row with two decimals; a change in per cent without, as its ratio has two.
+
+    Differences between areas are per inhabitant, or on the scale of what was delivered: they get the decimals that
+    their interval deserves.
+    """
+    decimals = 0 if row.measure == "percent_change" else 2
+    if row.design in _OWN_SCALE and row.measure.endswith("difference") and row.conf_low is not None:
+        decimals = disclosure.decimals_of(None if row.conf_high is None else row.conf_high - row.conf_low)
+    figures: dict[str, Any] = {name: disclosure.round_figure(getattr(row, name), decimals) for name in FIGURES}
     for name in ("p_value", "p_value_adjusted"):
         figures[name] = disclosure.round_figure(getattr(row, name), 3)
     return replace(row, **figures)
 
 
-def _with_complements(cleared: Sequence[ClearedRow]) -> list[ClearedRow]:
-    """Suppress a second subgroup where exactly one of a set is, so that the total does not give it back."""
-    result = list(cleared)
-    families: dict[Key, list[int]] = {}
-    for index, entry in enumerate(cleared):
-        row = entry.row
-        if row.subgroup:
-            variable = row.subgroup.split("=", 1)[0]
-            families.setdefault(
-                (variable, row.contrast, row.outcome, row.measure, row.window_days, row.denominator, row.estimand,
-                 row.estimator, row.variance), []
-            ).append(index)  # fmt: skip
-    for members in families.values():
-        sizes = [result[index].row.events_treated or result[index].row.n_treated for index in members]
-        hidden = [result[index].is_suppressed for index in members]
-        for index, is_hidden in zip(members, disclosure.with_complement(sizes, hidden), strict=True):
-            if is_hidden and not result[index].is_suppressed:
-                result[index] = ClearedRow(_complement(result[index].row), True)
-    return result
-
-
-def _complement(row: EffectRow) -> EffectRow:
-    return replace(
-        row,
-        status="suppressed",
-        reason="Not shown to protect privacy: with the total it would give another group away.",
-        reason_nl="Niet getoond vanwege privacy: samen met het totaal zou het een andere groep verraden.",
-        n_treated=None,
-        n_comparison=None,
-        events_treated=None,
-        events_comparison=None,
-        n_clusters_treated=None,
-        n_clusters_comparison=None,
-        **_no_years(),
-        **_blank(),
-    )
+_OWN_SCALE = frozenset({"staggered_areas"})

@@ -1,7 +1,8 @@
 """The rules that keep persons and families unrecognisable, as small pure functions on counts and figures.
 
-Here: when a count is too small, how counts are rounded, what may be said of a ratio, a curve, a text. Not here: which
-columns of which table a rule applies to (`effectmeter.clearing`, `effectmeter.release`), nor reading or writing.
+Here: when a count is too small, how counts are rounded, what may be said of a ratio or a curve. Not here: texts that
+quote counts (`effectmeter.disclosure_texts`), which columns of which table a rule applies to (`effectmeter.clearing`,
+`effectmeter.release`), nor reading or writing.
 
 References
 ----------
@@ -12,7 +13,6 @@ OpenSAFELY for the defaults.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -42,6 +42,8 @@ class Rules:
         The share of a sum of events that one person, or two, may bring.
     minimum_residual_df
         A model with fewer residual degrees of freedom tells too much about single persons.
+    fewest_areas
+        A sum over fewer areas than this is one area's count for who knows the other.
     """
 
     minimum_persons: int = 10
@@ -51,6 +53,7 @@ class Rules:
     largest_contributor: float = 0.5
     largest_two: float = 0.9
     minimum_residual_df: int = 10
+    fewest_areas: int = 3
 
     @classmethod
     def of(cls, settings: Disclosure) -> Rules:
@@ -143,6 +146,32 @@ def is_dominated(contributions: Sequence[float], rules: Rules) -> bool:
     return top[0] / total > rules.largest_contributor or sum(top[:2]) / total > rules.largest_two
 
 
+def rests_on_few_areas(n_areas: float | None, n_events: float | None, largest: Sequence[float], rules: Rules) -> bool:
+    """Return whether a sum of events over areas is small and rests on one area or two.
+
+    Small is less than the smallest cell for each of `fewest_areas`. A larger sum tells nothing of few persons, whatever
+    area it comes from; one that was not counted (a delivered value) may be small.
+
+    Parameters
+    ----------
+    largest
+        Shares of the sum that the largest area and the one after it bring; empty when not known.
+
+    Examples
+    --------
+    >>> rules = Rules()
+    >>> [rests_on_few_areas(n, events, (), rules) for n, events in ((2, 24), (2, 240), (5, 24))]
+    [True, False, False]
+    >>> rests_on_few_areas(5, 24, (0.6, 0.1), rules), rests_on_few_areas(5, 240, (0.6, 0.1), rules)
+    (True, False)
+    """
+    if n_events is not None and n_events >= rules.fewest_areas * rules.minimum_persons:
+        return False
+    is_few = n_areas is not None and n_areas < rules.fewest_areas
+    is_led = bool(largest) and (largest[0] > rules.largest_contributor or sum(largest[:2]) > rules.largest_two)
+    return is_few or is_led
+
+
 def may_release_model(n: float | None, n_parameters: int, smallest_fitted: float | None, rules: Rules) -> bool:
     """Return whether a fitted model's figures may leave: enough left over, and no parameter fitted to a few.
 
@@ -170,6 +199,21 @@ def round_figure(value: float | None, decimals: int = 2) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return round(value, decimals) + 0.0
+
+
+def decimals_of(width: float | None) -> int:
+    """Return how many decimals a difference deserves: two digits of its interval's width, never fewer than two.
+
+    Differences between areas are per inhabitant or on a scale of their own: two decimals may be all zeros.
+
+    Examples
+    --------
+    >>> [decimals_of(width) for width in (3.2, 0.07, 0.0021, None, 0.0)]
+    [2, 3, 4, 2, 2]
+    """
+    if width is None or not math.isfinite(width) or width <= 0:
+        return 2
+    return min(max(2, 1 - math.floor(math.log10(width))), 8)
 
 
 def round_share(value: float | None, n: float | None, rules: Rules) -> float | None:
@@ -371,123 +415,3 @@ def curve_steps(steps: Iterable[Step], rules: Rules, *, grid_days: int) -> list[
             last = gathered.pop()
             gathered.append(Step(day, step.n_at_risk, last.n_events + pending, step.index))
     return gathered
-
-
-_NUMBER = {
-    "nl": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:\.\d{3})+|\d+(?:,\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
-    "en": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
-}
-_NOT_PERSONS = re.compile(
-    r"\s*(?:days?|dag(?:en)?|weeks?|weken|months?|maand(?:en)?|years?|jaar|jaren|covariates?|kenmerk(?:en)?|windows?|"
-    r"outcomes?|uitkomst(?:en)?|looks?|times|keer|columns?|kolom(?:men)?|terms?|termen|could be used)\b",
-    re.IGNORECASE,
-)
-_A_STATISTIC = re.compile(
-    r"(?:\bp|[=<>≥≤±]|ratio|verhouding|least|minstens|most|hoogstens|\bper|every|elke|scale|schaal|Bruikbaar:)\s*$"
-)
-_MASKED = {"": "< {}", "en": "fewer than {}", "nl": "minder dan {}"}
-
-
-_OF_A_TOTAL = re.compile(r"([\d,]+) / ([\d,]+) \([\d.]+ %\)")
-_GIVES_A_COUNT_BACK = re.compile(r" \((?:p [=<] [\d.]+|[\d.]+ %)\)")
-
-
-def safe_percentage(percentage: float, n: float | None, rules: Rules) -> str:
-    """Return a percentage of `n` persons as it may be published: as open as the count that it stands for, no more.
-
-    Of 340 persons 99.4 % is all but two: the bound says only that fewer than ten are missing. None and all stay, as
-    zero does. Other percentages come from the rounded count. Without `n` there are no decimals and nothing more.
-
-    Examples
-    --------
-    >>> [safe_percentage(share, 340, Rules()) for share in (99.4, 0.6, 0, 100, 52.3)]
-    ['> 97 %', '< 3 %', '0 %', '100 %', '53 %']
-    >>> safe_percentage(99.4, None, Rules()), safe_percentage(40, 8, Rules())
-    ('99 %', '-')
-    """
-    if n is None or percentage in (0, 100) or not 0 < percentage < 100:
-        return f"{percentage:.0f} %"
-    if n < rules.minimum_persons:
-        return "-"
-    limit, count = 100 * rules.minimum_persons / n, percentage * n / 100
-    if count < rules.minimum_persons:
-        return f"< {min(math.ceil(limit), 100)} %"
-    if n - count < rules.minimum_persons:
-        return f"> {max(math.floor(100 - limit), 0)} %"
-    whole = round_count(n, rules.rounding_base)
-    return f"{100 * min(round_count(count, rules.rounding_base), whole) / whole:.0f} %"
-
-
-def clear_figure(text: str, rules: Rules, *, below: int = 0, n: float | None = None) -> str:
-    """Return a figure of a check or a gate as `clear_text` does, without what would give a masked count back.
-
-    Parameters
-    ----------
-    n
-        Persons in the smallest group that a percentage can be of.
-
-    Examples
-    --------
-    >>> clear_figure("3 / 432 (0.7 %)", Rules()), clear_figure("48 / 432 (11.1 %)", Rules())
-    ('< 10 / 430', '50 / 430 (12 %)')
-    >>> clear_figure("7 events before the start, 2.1 expected (p = 0.006)", Rules())
-    '< 10 events before the start, 2.1 expected'
-    >>> clear_figure("99.4 %", Rules(), n=340)
-    '> 97 %'
-    """
-
-    def with_own_share(match: re.Match[str]) -> str:
-        part, total = (int(number.replace(",", "")) for number in match.groups())
-        shown, whole = safe_count(part, rules), safe_count(total, rules)
-        if not shown or not whole:
-            return f"{part} / {total} ({0 if part == 0 else 1} %)"
-        return f"{part} / {total} ({100 * min(shown / whole, 1):.0f} %)"
-
-    own = _OF_A_TOTAL.sub(with_own_share, text)
-    cleared = clear_text(own, rules, below=below, n=n if own == text else None)
-    return _GIVES_A_COUNT_BACK.sub("", cleared) if re.search(r"< \d+(?![\d.]| %)", cleared) else cleared
-
-
-def clear_text(text: str, rules: Rules, language: str = "", *, below: int = 0, n: float | None = None) -> str:
-    """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
-
-    Whole numbers count as counts of persons unless a unit (days, months, %) or a comparison sign says otherwise. Zero
-    stays, since "none" is what most checks are glad to report.
-
-    Parameters
-    ----------
-    language
-        ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
-    below
-        Counts below it read as just that: 19, where 20 were asked, must not be rounded to 20.
-    n
-        Persons that percentages are of, where they are of persons.
-
-    Examples
-    --------
-    >>> clear_text("19 and 61 clusters", Rules(), below=20)
-    '< 20 and 60 clusters'
-    >>> clear_text("48 and 7 persons within 364 days, p = 0.00321", Rules())
-    '50 and < 10 persons within 364 days, p = 0.00'
-    >>> clear_text("97,43 % van 1.216 personen", Rules(), "nl")
-    '97 % van 1215 personen'
-    """
-    decimal_sign = "," if language == "nl" else "."
-
-    def replaced(match: re.Match[str]) -> str:
-        number, percent = match.group(1), match.group(2) or ""
-        if percent:
-            return safe_percentage(float(number.replace(",", ".")), n, rules)
-        if decimal_sign in number:
-            value, decimals = float(number.replace(",", ".")), len(number.split(decimal_sign)[1])
-            return f"{value:.{min(decimals, 2)}f}".replace(".", decimal_sign)
-        if _NOT_PERSONS.match(text[match.end() :]) or _A_STATISTIC.search(text[: match.start()]):
-            return match.group(0)
-        count = int(re.sub(r"[.,]", "", number))
-        if count == 0:
-            return match.group(0)
-        if count < max(below, rules.minimum_persons):
-            return _MASKED[language].format(max(below, rules.minimum_persons))
-        return str(safe_count(count, rules))
-
-    return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, text)

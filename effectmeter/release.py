@@ -7,16 +7,20 @@ evidence passport (`effectmeter.passport`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from effectmeter import cleared_tables
+from effectmeter import cleared_points, cleared_tables
 from effectmeter.cleared_tables import frame_of
-from effectmeter.clearing import ClearedRow, Context, clear_effects, persons_with_event
+from effectmeter.clearing import clear_effects, persons_with_event
+from effectmeter.clearing_context import ClearedRow, Context
 from effectmeter.disclosure import Rules, safe_count, safe_families
+from effectmeter.disclosure_texts import Counted
+from effectmeter.estimators.pooling import PREDICTION
 from effectmeter.natural_frequencies import Frequencies, frequencies_of
+from effectmeter.periods import kind_of
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.results import (
@@ -28,11 +32,15 @@ from effectmeter.results import (
     EffectRow,
     GateResult,
     OverlapRow,
+    SeriesPoint,
+    TrialEffect,
     Verdict,
     as_record,
 )
 from effectmeter.sentences import ClaimFact, Facts, Language, verdict_line
+from effectmeter.sentences.facts import Period
 from effectmeter.sentences.wording import outcome_label, outcome_predicate
+from effectmeter.shapes import SHAPES
 from effectmeter.verdicts import primary_row
 
 _GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
@@ -40,26 +48,34 @@ _GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmNumbers:
-    """Persons and families delivered in an arm; families None where there are none."""
+    """What was delivered in an arm: persons and families, or areas, periods or trials; None where there are none."""
 
     arm: str
-    persons: int
+    persons: int | None = None
     families: int | None = None
+    units: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contributors:
-    """Who stands behind the events of a question: distinct persons per arm.
+    """Who stands behind the events of a question: distinct persons per arm, or the areas that bring most.
 
-    Rows on risks tell it themselves; for rates, and before-after designs, the vault must.
+    Rows on risks tell it themselves; for rates, before-after designs and areas, the vault must.
+
+    Attributes
+    ----------
+    largest_treated, largest_comparison
+        Of areas: the shares of the arm's events that the largest area brings, and the one after it.
     """
 
     contrast: str
     outcome: str
     window_days: int | None = None
     subgroup: str | None = None
-    persons_treated: float
-    persons_comparison: float
+    persons_treated: float | None = None
+    persons_comparison: float | None = None
+    largest_treated: tuple[float, ...] = ()
+    largest_comparison: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +115,8 @@ class Findings:
     balance: tuple[BalanceRow, ...] = ()
     overlap: tuple[OverlapRow, ...] = ()
     curves: tuple[CurvePoint, ...] = ()
+    series_points: tuple[SeriesPoint, ...] = ()
+    trial_effects: tuple[TrialEffect, ...] = ()
     checks: tuple[QualityCheck, ...] = ()
     numbers: tuple[ArmNumbers, ...] = ()
     contributors: tuple[Contributors, ...] = ()
@@ -150,14 +168,17 @@ def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
         When the plan loosens the rules without a written reason.
     """
     rules = Rules.of(plan.disclosure)
+    are_persons = SHAPES[plan.design].unit == "person"
+    counted: Counted = "all" if are_persons else "named"
     cleared = clear_effects(findings.effects, _context(findings, plan, rules))
     rows = tuple(entry.row for entry in cleared)
-    least = _smallest_arm(findings)
-    gates = cleared_tables.clear_gates(findings.gates, rules, least)
-    claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules)
+    least = _smallest_arm(findings) if are_persons else None
+    gates = cleared_tables.clear_gates(findings.gates, rules, least, counted)
+    claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules, counted)
     row = primary_row(rows)
-    frequencies = frequencies_of(row)
-    facts = _facts(findings, plan, row, frequencies, rows, gates, claims)
+    period = _period(findings.series_points)
+    frequencies = frequencies_of(row, period=period, effect=plan.series.effect if plan.series else "level")
+    facts = replace(_facts(findings, plan, row, frequencies, rows, gates, claims), period=period)
     attrition = cleared_tables.clear_attrition(findings.attrition, rules)
     tables = {
         "effects": _effects_frame(cleared),
@@ -166,9 +187,11 @@ def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
         "verdict": _verdict_frame(findings.verdict, facts, frequencies),
         "numbers": _numbers_frame(findings, attrition, rules),
         "attrition": attrition,
-        "balance": cleared_tables.clear_balance(findings.balance, _persons(findings), rules),
-        "overlap": cleared_tables.clear_overlap(findings.overlap, rules),
+        "balance": cleared_tables.clear_balance(findings.balance, _persons(findings) if are_persons else {}, rules),
+        "overlap": cleared_tables.clear_overlap(findings.overlap, rules, are_persons=are_persons),
         "curves": _curves(findings, plan, rules),
+        "series_points": cleared_points.clear_series_points(_visible_points(findings), rules),
+        "trial_effects": cleared_points.clear_trial_effects(_visible_trials(findings), rules),
         "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules, least),
     }
     return Cleared(
@@ -190,14 +213,46 @@ def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
     known = persons_with_event(findings.effects)
     for entry in findings.contributors:
         key = (entry.contrast, entry.outcome, entry.window_days, entry.subgroup, False)
-        known[key] = (entry.persons_treated, entry.persons_comparison)
+        if entry.persons_treated is not None and entry.persons_comparison is not None:
+            known[key] = (entry.persons_treated, entry.persons_comparison)
+    unit = SHAPES[plan.design].unit
     return Context(
         rules=rules,
         looks=plan.looks,
         n_parameters=findings.n_parameters or 2 + len(plan.adjust_for),
-        clusters_are_families=plan.cluster == "family_id",
+        clusters_are_families=plan.cluster == "family_id" and unit == "person",
         persons_with_event=known,
+        unit=unit,
+        parts=frozenset((*plan.subgroups, *_PARTS)),
+        largest={
+            (entry.contrast, entry.outcome): (entry.largest_treated, entry.largest_comparison)
+            for entry in findings.contributors
+            if entry.largest_treated or entry.largest_comparison
+        },
     )
+
+
+_PARTS = ("event_time", "cohort")
+"""Parts of the effect on areas that add up to the whole."""
+
+
+def _period(points: Sequence[SeriesPoint]) -> Period:
+    """Return what a series counts by, as its labels show."""
+    kind = kind_of(points[0].label) if points else None
+    known: dict[str | None, Period] = {"month": "month", "quarter": "quarter", "year": "year", "day": "day"}
+    return known.get(kind, "period")
+
+
+def _visible_points(findings: Findings) -> list[SeriesPoint]:
+    """Return the periods of outcomes of which something is shown: counts beside what was expected tell the effect."""
+    shown = {row.outcome for row in findings.effects if row.status == "shown"}
+    return [point for point in findings.series_points if point.outcome in shown]
+
+
+def _visible_trials(findings: Findings) -> list[TrialEffect]:
+    """Return the trials, unless the gates hide what they say together."""
+    row = primary_row(findings.effects)
+    return list(findings.trial_effects) if row is not None and row.status == "shown" else []
 
 
 def _effects_frame(cleared: list[ClearedRow]) -> pl.DataFrame:
@@ -227,13 +282,15 @@ def _curves(findings: Findings, plan: Plan, rules: Rules) -> pl.DataFrame:
 def _smallest_arm(findings: Findings) -> float | None:
     """Return the persons in the smallest arm; None when nobody counted them."""
     sizes = [size for row in findings.effects for size in (row.n_treated, row.n_comparison) if size is not None]
-    return min([*(entry.persons for entry in findings.numbers), *sizes], default=None)
+    counted = [entry.persons for entry in findings.numbers if entry.persons is not None]
+    return min([*counted, *sizes], default=None)
 
 
 def _numbers_frame(findings: Findings, attrition: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Return persons and families delivered per arm: as many as the way to the analysis starts with.
+    """Return what was delivered per arm: of persons as many as the way to the analysis starts with.
 
-    The same number rounded on its own would, beside that, narrow down a loss that is masked.
+    The same number rounded on its own would, beside that, narrow down a loss that is masked. Areas, periods and trials
+    are no persons and stay as they are.
     """
     first = attrition.filter(pl.col("step") == pl.col("step").min())
     delivered = dict(zip(first["arm"], first["n_before"], strict=True))
@@ -241,10 +298,11 @@ def _numbers_frame(findings: Findings, attrition: pl.DataFrame, rules: Rules) ->
     for entry in findings.numbers:
         persons, families = safe_count(entry.persons, rules), safe_families(entry.families, rules)
         persons = None if persons is None else delivered.get(entry.arm, persons)
-        is_few = persons is None or (entry.families is not None and families is None)
-        records.append({"arm": entry.arm, "persons": persons, "families": families, "is_suppressed": is_few})
-    schema = {"arm": pl.String, "persons": pl.Int64, "families": pl.Int64, "is_suppressed": pl.Boolean}
-    return pl.DataFrame(records, schema=schema)
+        is_few = (entry.persons is not None and persons is None) or (entry.families is not None and families is None)
+        counts = {"persons": persons, "families": families, "units": entry.units}
+        records.append({"arm": entry.arm} | counts | {"is_suppressed": is_few})
+    schema = {"arm": pl.String, "persons": pl.Int64, "families": pl.Int64, "units": pl.Int64}
+    return pl.DataFrame(records, schema=schema | {"is_suppressed": pl.Boolean})
 
 
 def _verdict_frame(verdict: Verdict, facts: Facts, frequencies: Frequencies) -> pl.DataFrame:
@@ -304,6 +362,12 @@ def _facts(
         high=row.verdict_high if row else None,
         n_treated=row.n_treated if row else None,
         n_comparison=row.n_comparison if row else None,
+        unit=SHAPES[plan.design].unit,
+        n_trials=row.n_clusters_treated if row and plan.design == "pooled_trials" else None,
+        has_control=_has_control(plan, rows, row),
+        by_lot=plan.design == "randomised" or bool(plan.trials and plan.trials.randomised),
+        is_prediction=row is not None and row.variance == PREDICTION,
+        mean=_mean(row, rows),
         raw=_raw(row, rows),
         is_suppressed=row is not None and row.status == "suppressed",
         gates=worst,
@@ -311,6 +375,27 @@ def _facts(
         reason=reason,
         claims=tuple(ClaimFact(words=claim.words, ruling=claim.ruling) for claim in claims),
     )
+
+
+def _has_control(plan: Plan, rows: tuple[EffectRow, ...], row: EffectRow | None) -> bool:
+    """Return whether a series was set against a control series; other designs always compare with others."""
+    if plan.design != "interrupted_series":
+        return True
+    return any(other.subgroup == "control=none" for other in rows) or (
+        row is not None and row.estimator == "conditional_poisson"
+    )
+
+
+def _mean(primary: EffectRow | None, rows: tuple[EffectRow, ...]) -> tuple[float, float, float] | None:
+    """Return the pooled mean that stands beside a prediction; None where the mean is the headline itself."""
+    if primary is None or primary.variance != PREDICTION:
+        return None
+    for row in rows:
+        is_mean = row.variance != PREDICTION and row.subgroup is None and row.measure == primary.measure
+        limits = (row.estimate, row.conf_low, row.conf_high)
+        if is_mean and row.analysis == "secondary" and row.status == "shown" and None not in limits:
+            return (float(limits[0] or 0), float(limits[1] or 0), float(limits[2] or 0))
+    return None
 
 
 def _direction(direction: Direction, row: EffectRow | None) -> Direction:
@@ -326,11 +411,16 @@ def _direction(direction: Direction, row: EffectRow | None) -> Direction:
 
 def _raw(primary: EffectRow | None, rows: tuple[EffectRow, ...]) -> tuple[int, int] | None:
     """Return both arms' persons per 100 with the outcome, from published counts; None where not shown."""
-    if primary is None:
+    if primary is None or SHAPES[primary.design].unit in {"area", "period"}:
         return None
     for row in rows:
         same = (row.contrast, row.outcome, row.window_days) == (primary.contrast, primary.outcome, primary.window_days)
-        if same and row.measure == "risk_ratio" and row.analysis == "unadjusted" and row.status == "shown":
+        if (
+            same
+            and row.measure in {"risk_ratio", "odds_ratio"}
+            and row.analysis == "unadjusted"
+            and row.status == "shown"
+        ):
             cells = (row.events_treated, row.n_treated, row.events_comparison, row.n_comparison)
             if all(cells):
                 treated, n_treated, comparison, n_comparison = (float(cell or 0) for cell in cells)

@@ -205,6 +205,57 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesPoint:
+    """One period of a series, as counted and as expected without the programme.
+
+    Attributes
+    ----------
+    series
+        ``programme`` or ``control``.
+    period
+        Position on the calendar; gaps stay gaps.
+    observed
+        Events counted; None in a gap.
+    expected, conf_low, conf_high
+        Events expected without the programme, with their interval; before the start what the model gives.
+    """
+
+    outcome: str
+    series: Literal["programme", "control"]
+    period: int
+    label: str
+    is_after: bool
+    observed: float | None
+    expected: float | None = None
+    conf_low: float | None = None
+    conf_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEffect:
+    """One trial's own estimate, beside the pooled one.
+
+    Attributes
+    ----------
+    estimate, conf_low, conf_high
+        On the measure's own scale; None for a trial that says nothing about it.
+    weight
+        Share in the pooled mean, 0 to 1.
+    """
+
+    trial: str
+    measure: str
+    estimate: float | None
+    conf_low: float | None
+    conf_high: float | None
+    weight: float
+    n_treated: int | None = None
+    n_comparison: int | None = None
+    events_treated: float | None = None
+    events_comparison: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparability:
     """What the comparability step found: weights per person, balance and overlap.
 

@@ -91,9 +91,19 @@ _EFFECTS = Table(
         Column("verdict_high", "float", "Upper limit that holds over all looks.", nullable=True, role="model"),
         Column("p_value", "float", "Two-sided p-value of no effect.", nullable=True, role="model"),
         Column("p_value_adjusted", "float", "The p-value after Holm's correction.", nullable=True, role="model"),
-        Column("n_treated", "int", "Treated persons analysed.", nullable=True, unit="persons", role="count_persons"),
         Column(
-            "n_comparison", "int", "Comparison persons analysed.", nullable=True, unit="persons", role="count_persons"
+            "n_treated",
+            "int",
+            "Treated persons analysed; of designs on areas or a series: areas, or periods after the start.",
+            nullable=True,
+            role="count_persons",
+        ),
+        Column(
+            "n_comparison",
+            "int",
+            "Comparison persons analysed; or comparison areas, or periods before the start.",
+            nullable=True,
+            role="count_persons",
         ),
         Column(
             "events_treated",
@@ -274,6 +284,45 @@ _RESULTS = (
         ),
         key=("contrast", "outcome", "arm", "day"),
         storage="estimate.curves",
+        is_released=True,
+    ),
+    Table(
+        "series_points",
+        "one period of a series, as counted and as expected without the programme",
+        (
+            _OUTCOME,
+            Column("series", "text", "Which series.", allowed=("programme", "control")),
+            Column("period", "int", "Position on the calendar, from 0."),
+            Column("label", "text", "The period as delivered."),
+            Column("is_after", "bool", "Whether the programme had begun."),
+            Column("observed", "float", "Events counted.", nullable=True, role="count_events"),
+            Column("expected", "float", "Events expected without the programme.", nullable=True, role="model"),
+            Column("conf_low", "float", "Lower limit of what is expected.", nullable=True, role="model"),
+            Column("conf_high", "float", "Upper limit of what is expected.", nullable=True, role="model"),
+        ),
+        key=("outcome", "series", "period"),
+        storage="estimate.series_points",
+        is_released=True,
+    ),
+    Table(
+        "trial_effects",
+        "one trial of a pooled analysis, by itself",
+        (
+            Column("trial", "text", "The trial as delivered."),
+            Column("measure", "text", "What is estimated."),
+            Column("estimate", "float", "The trial's own estimate.", nullable=True, role="model"),
+            Column("conf_low", "float", "Lower confidence limit.", nullable=True, role="model"),
+            Column("conf_high", "float", "Upper confidence limit.", nullable=True, role="model"),
+            Column("weight", "float", "Share in the pooled mean, 0 to 1.", role="model"),
+            Column("n_treated", "int", "Treated persons.", nullable=True, unit="persons", role="count_persons"),
+            Column("n_comparison", "int", "Comparison persons.", nullable=True, unit="persons", role="count_persons"),
+            Column("events_treated", "float", "Treated persons with an event.", nullable=True, role="count_events"),
+            Column(
+                "events_comparison", "float", "Comparison persons with an event.", nullable=True, role="count_events"
+            ),
+        ),
+        key=("trial",),
+        storage="estimate.trial_effects",
         is_released=True,
     ),
     Table(

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import report_findings as made
 
-from effectmeter import disclosure
-from effectmeter.clearing import Context, clear_effects, clear_row, persons_with_event
+from effectmeter import disclosure, disclosure_texts
+from effectmeter.clearing import clear_effects, clear_row, persons_with_event
+from effectmeter.clearing_context import Context
 from effectmeter.disclosure import Rules, Step
 from effectmeter.errors import PublicationError
 from effectmeter.plan import Disclosure, Looks
@@ -202,12 +203,12 @@ def test_every_curve_step_hides_enough_persons_while_enough_remain() -> None:
     (">= 60 in both arms; < 30 fails", "", ">= 60 in both arms; < 30 fails"),
 ])  # fmt: skip
 def test_counts_in_sentences_are_cleared_and_other_figures_are_not(text: str, language: str, cleared: str) -> None:
-    assert disclosure.clear_text(text, RULES, language) == cleared
+    assert disclosure_texts.clear_text(text, RULES, language) == cleared
 
 
 def test_a_count_that_was_too_small_does_not_read_as_enough() -> None:
-    assert disclosure.clear_text("19 and 61 clusters", RULES, below=20) == "< 20 and 60 clusters"
-    assert disclosure.clear_text("9 and 61 clusters", RULES, below=10) == "< 10 and 60 clusters"
+    assert disclosure_texts.clear_text("19 and 61 clusters", RULES, below=20) == "< 20 and 60 clusters"
+    assert disclosure_texts.clear_text("9 and 61 clusters", RULES, below=10) == "< 10 and 60 clusters"
 
 
 def test_a_small_cell_that_a_gate_hid_is_not_the_total_less_its_siblings() -> None:

@@ -14,7 +14,8 @@ from workbench import QUARTER, Workbench, minimal_plan
 from assets.bundled import write_deliveries
 from assets.installation import refusing
 from assets.releases import latest_edition
-from effectmeter.disclosure import Rules, clear_figure
+from effectmeter.disclosure import Rules
+from effectmeter.disclosure_texts import clear_figure
 from effectmeter.home import Home
 
 PROGRAMME = "integrale-familieaanpak"

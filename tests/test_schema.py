@@ -37,6 +37,8 @@ CLASSES: dict[str, type] = {
     "balance": results.BalanceRow,
     "overlap": results.OverlapRow,
     "curves": results.CurvePoint,
+    "series_points": results.SeriesPoint,
+    "trial_effects": results.TrialEffect,
 }
 PYTHON_TYPES = {"text": str, "int": int, "float": float, "bool": bool}
 

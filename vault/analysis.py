@@ -9,7 +9,7 @@ import sql
 from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS, AnalysisData
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.shapes import PERSON_DESIGNS
+from effectmeter.shapes import PERSON_DESIGNS, SHAPES
 from vault.cohort import named_columns, read_attrition
 from vault.units import read_units
 
@@ -55,6 +55,13 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame
 
 
 def read_reach(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
-    """Return how many participants were delivered: claims of reach are about them, not about who could be analysed."""
+    """Return how much was delivered in the treated arms: claims of reach are not about what could be analysed.
+
+    Participants; or areas where the programme started, periods since the start, trials.
+    """
+    if SHAPES[plan.design].unit != "person":
+        from vault.findings import unit_numbers
+
+        return sum(units for arm, units, _ in unit_numbers(connection, plan) if arm in plan.arms.treated)
     found = connection.sql(sql.statement("release/reach"), params={"treated": plan.arms.treated}).fetchall()
     return int(found[0][0])

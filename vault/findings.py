@@ -17,9 +17,19 @@ from effectmeter.results import (
     EffectRow,
     GateResult,
     OverlapRow,
+    SeriesPoint,
+    TrialEffect,
     Verdict,
 )
+from effectmeter.shapes import SHAPES, Unit
 from vault.results import read_results
+
+_NUMBERS: dict[Unit, str] = {
+    "area": "release/numbers_of_areas",
+    "period": "release/numbers_of_periods",
+    "trial": "release/numbers_of_trials",
+}
+"""Statement that counts the units of a design that are no persons."""
 
 
 def read_findings(connection: duckdb.DuckDBPyConnection, plan: Plan, checks: Sequence[QualityCheck]) -> Findings:
@@ -31,7 +41,6 @@ def read_findings(connection: duckdb.DuckDBPyConnection, plan: Plan, checks: Seq
         The recorded data checks of this delivery.
     """
     (verdict,) = read_results(connection, "estimate.verdict", Verdict)
-    numbers = connection.sql(sql.statement("release/numbers")).fetchall()
     return Findings(
         effects=read_results(connection, "estimate.effects", EffectRow),
         gates=read_results(connection, "estimate.gates", GateResult),
@@ -41,17 +50,45 @@ def read_findings(connection: duckdb.DuckDBPyConnection, plan: Plan, checks: Seq
         balance=read_results(connection, "comparability.balance", BalanceRow),
         overlap=read_results(connection, "comparability.overlap", OverlapRow),
         curves=read_results(connection, "estimate.curves", CurvePoint),
+        series_points=read_results(connection, "estimate.series_points", SeriesPoint),
+        trial_effects=read_results(connection, "estimate.trial_effects", TrialEffect),
         checks=tuple(checks),
-        numbers=tuple(ArmNumbers(arm=arm, persons=persons, families=families) for arm, persons, families in numbers),
+        numbers=_numbers(connection, plan),
         contributors=_contributors(connection, plan),
     )
+
+
+def unit_numbers(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[tuple[str, int, int | None]]:
+    """Return (arm, units, persons) for a design whose units are no persons; persons None where not known."""
+    unit = SHAPES[plan.design].unit
+    binds = {"treated": plan.arms.treated[0], "comparison": plan.arms.comparison}
+    if unit == "period":
+        binds["outcome"] = plan.primary_outcome
+    return [
+        (str(arm), int(units), persons)
+        for arm, units, persons in connection.sql(sql.statement(_NUMBERS[unit]), params=binds).fetchall()
+    ]
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[ArmNumbers, ...]:
+    """Return how much was delivered per arm: persons and families, or areas, periods, trials."""
+    if SHAPES[plan.design].unit in _NUMBERS:
+        found = unit_numbers(connection, plan)
+        return tuple(ArmNumbers(arm=arm, persons=persons, units=units) for arm, units, persons in found)
+    counted = connection.sql(sql.statement("release/numbers")).fetchall()
+    return tuple(ArmNumbers(arm=arm, persons=persons, families=families) for arm, persons, families in counted)
 
 
 def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Contributors, ...]:
     """Return the persons behind the events of each contrast, outcome and window.
 
-    Before and after count as two cells: the smaller one decides for the contrast between arms.
+    Before and after count as two cells: the smaller one decides for the contrast between arms. Of areas it is not
+    persons that contribute but areas; of a series and of trials nothing beside their rows is known.
     """
+    if SHAPES[plan.design].unit == "area":
+        return _contributing_areas(connection, plan)
+    if SHAPES[plan.design].unit != "person":
+        return ()
     counted = {
         (arm, outcome, period, window): n
         for arm, outcome, period, window, n in connection.sql(sql.statement("release/contributors")).fetchall()
@@ -86,6 +123,28 @@ def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Co
                     )
                 )
     return tuple(found)
+
+
+def _contributing_areas(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Contributors, ...]:
+    """Return how much of each arm's events its largest area brings, and its largest two."""
+    treated, contrast = plan.contrasts[0]
+    binds = {"treated": treated, "comparison": plan.arms.comparison}
+    counted = connection.sql(sql.statement("release/contributors_of_areas"), params=binds).fetchall()
+    by_arm = {(arm, outcome): (n_areas, n_events, largest) for arm, outcome, n_areas, n_events, largest in counted}
+
+    def shares(arm: str, outcome: str) -> tuple[float, ...]:
+        _, n_events, largest = by_arm.get((arm, outcome), (0, 0.0, []))
+        return tuple(float(value) / n_events for value in largest) if n_events else ()
+
+    return tuple(
+        Contributors(
+            contrast=contrast,
+            outcome=outcome,
+            largest_treated=shares(treated, outcome),
+            largest_comparison=shares(plan.arms.comparison, outcome),
+        )
+        for outcome in sorted({outcome for _, outcome in by_arm})
+    )
 
 
 def read_file_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -8,9 +8,14 @@ from typing import Literal
 
 from effectmeter.results import Direction, Ruling
 from effectmeter.sentences.numbers import Language
+from effectmeter.shapes import Unit
 
-Kind = Literal["frequency", "rate", "ratio", "difference", "none"]
-"""How the primary outcome can be told: persons per 100, events per 100 persons a year, a mere ratio, a difference."""
+Kind = Literal["frequency", "rate", "inhabitants", "series", "ratio", "difference", "none"]
+"""How the primary outcome can be told: persons per 100, events per 100 persons a year, events per 1,000 inhabitants a
+year, events per period of a series, a mere ratio, a difference."""
+
+Period = Literal["day", "month", "quarter", "year", "period"]
+"""What a series counts by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,20 @@ class Facts:
         Sentence per language: what would settle it; why nothing is shown.
     raw
         Persons per 100 with the outcome (participants, comparison), nothing adjusted; None when not shown.
+    unit
+        What `n_treated` and `n_comparison` count: persons (also of trials), areas, or periods after and before.
+    period
+        What a series counts by.
+    n_trials
+        Trials taken together.
+    has_control
+        Whether there is anything to compare with.
+    by_lot
+        Whether chance decided who was treated.
+    is_prediction
+        Whether the interval is where a next trial may fall, since the trials differ too much for one mean.
+    mean
+        The pooled mean with its interval, beside a prediction.
     """
 
     design: str
@@ -66,6 +85,13 @@ class Facts:
     n_treated: int | None = None
     n_comparison: int | None = None
     raw: tuple[int, int] | None = None
+    unit: Unit = "person"
+    period: Period = "period"
+    n_trials: int | None = None
+    has_control: bool = True
+    by_lot: bool = False
+    is_prediction: bool = False
+    mean: tuple[float, float, float] | None = None
     is_suppressed: bool = False
     gates: Mapping[str, str] = field(default_factory=dict)
     settle: Mapping[Language, str] = field(default_factory=dict)
@@ -90,4 +116,9 @@ class Facts:
     @property
     def is_randomised(self) -> bool:
         """Whether chance decided who took part."""
-        return self.design == "randomised"
+        return self.by_lot or self.design == "randomised"
+
+    @property
+    def about_persons(self) -> bool:
+        """Whether there are participants to speak of."""
+        return self.unit in {"person", "trial"}
