@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from effectmeter.estimators.base import EmptyArmError, Estimate, EstimationError, FloatArray, SeparationError
+from effectmeter.estimators.base import EmptyArmError, FloatArray, SeparationError
 from effectmeter.estimators.group_time_panel import Effect, Shares
+from effectmeter.estimators.sandwich import IntArray
 
 TOLERANCE = 1e-7
 """Largest gap that counts as reproduced, relative to a constraint's standard deviation times the number of areas."""
+CONSTRAINTS_PER_AREA = 0.5
+"""With more constraints than this per comparison area, the error does not count on what they predict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +92,7 @@ def calibrate(treated: FloatArray, comparison: FloatArray) -> Calibration:
     if best is None:
         best = float(np.abs(q * z.sum(axis=0) - target).max()) / n1, np.full(n0, q)
     gap, weight = best
-    return Calibration(
-        weight=weight, is_exact=gap < TOLERANCE, largest_gap=gap, basis=z, treated_basis=Z[:n1]
-    )
+    return Calibration(weight=weight, is_exact=gap < TOLERANCE, largest_gap=gap, basis=z, treated_basis=Z[:n1])
 
 
 def _solve(z: FloatArray, target: FloatArray, q: float, penalty: float) -> FloatArray | None:
@@ -144,8 +145,8 @@ class CalibratedPart:
     calibration: Calibration
     treated: FloatArray
     comparison: FloatArray
-    unit_treated: FloatArray
-    unit_comparison: FloatArray
+    unit_treated: IntArray
+    unit_comparison: IntArray
     periods: float
 
 
@@ -154,9 +155,11 @@ def calibrated_effect(parts: list[CalibratedPart], n_clusters: int, *, variance:
 
     Notes
     -----
-    An area's share in the error is its outcome less what the constraints predict of it (weighted least squares among
-    comparison areas), times its weight: what calibration already reproduced has no error. Treated areas count
-    ``n1 / (n1 - 1)`` of it; comparison areas allow for the constraints that were met.
+    An area's share in the error is its outcome less what the constraints predict of it, times its weight: what
+    calibration already reproduced has no error. The prediction is least squares over all comparison areas. Least
+    squares by the weights fits the few areas with large weights too well and the treated too badly: over placebo
+    sets of 39 Seattle blocks its error was 2.5 times the spread of the estimates, that of plain least squares 0.8-1.1
+    times. With more constraints than half the comparison areas it predicts the mean only.
 
     References
     ----------
@@ -168,16 +171,18 @@ def calibrated_effect(parts: list[CalibratedPart], n_clusters: int, *, variance:
     own, other, by = np.zeros(n_clusters), np.zeros(n_clusters), np.zeros(n_clusters)
     for part in parts:
         weight, z = part.calibration.weight, part.calibration.basis
-        bread = np.linalg.pinv((z * weight[:, None]).T @ z, rcond=1e-10, hermitian=True)
-        beta = bread @ (z.T @ (weight * part.comparison))
-        residual = weight * (part.comparison - z @ beta)
-        leverage = np.minimum(weight * np.einsum("ij,jk,ik->i", z, bread, z, optimize=True), 0.9)
-        predicted = part.calibration.treated_basis @ beta
+        if z.shape[1] > CONSTRAINTS_PER_AREA * len(z):
+            z = z[:, :1]
+        bread = np.linalg.pinv(z.T @ z, rcond=1e-10, hermitian=True)
+        beta = bread @ (z.T @ part.comparison)
+        leverage = np.minimum(np.einsum("ij,jk,ik->i", z, bread, z, optimize=True), 0.9)
+        residual = weight * (part.comparison - z @ beta) / (1.0 - leverage)
+        predicted = part.calibration.treated_basis[:, : z.shape[1]] @ beta
         n1 = len(part.treated)
         widen = n1 / max(n1 - 1, 1)
         np.add.at(own, part.unit_treated, widen * (part.treated - part.treated.mean()))
         np.add.at(by, part.unit_treated, widen * (predicted - predicted.mean()))
-        np.add.at(other, part.unit_comparison, residual / (1.0 - leverage))
+        np.add.at(other, part.unit_comparison, residual)
     is_treated = np.zeros(n_clusters, dtype=np.bool_)
     for part in parts:
         is_treated[part.unit_treated] = True

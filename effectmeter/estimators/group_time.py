@@ -136,6 +136,7 @@ class GroupTime:
     by_event: dict[int, _Sums] = field(repr=False)
     by_cohort: dict[float, _Sums] = field(repr=False)
     by_period: dict[float, _Sums] = field(repr=False)
+    by_cell: dict[tuple[float, float], _Sums] = field(repr=False)
 
     @cached_property
     def is_treated(self) -> BoolArray:
@@ -155,6 +156,10 @@ class GroupTime:
     def period(self, period: float) -> Effect:
         """Return the average effect in a period, over all areas that had started."""
         return self._effect(self._found(self.by_period, period))
+
+    def cell(self, cell: Cell) -> Effect:
+        """Return one cohort's effect in one period; the fit must have been asked to keep cells."""
+        return self._effect(self.by_cell[(cell.cohort, cell.period)])
 
     def overall(self, aggregation: Aggregation = "simple", without: float | None = None) -> Effect:
         """Return one number.
@@ -234,6 +239,7 @@ def group_time(
     variance: str = "cr3",
     fitter: Fitter = plain_cell,
     before: bool = True,
+    keep_cells: bool = False,
 ) -> GroupTime:
     """Estimate the effect on every cohort in every period.
 
@@ -250,6 +256,8 @@ def group_time(
         How one cell is estimated.
     before
         False skips the cells before the start.
+    keep_cells
+        Keep what each cell's own error needs: memory of areas times cells.
 
     Raises
     ------
@@ -278,7 +286,7 @@ def group_time(
     if not len(panel.cohorts):
         raise EmptyArmError("no area starts within the periods that were delivered")
     never = int(np.searchsorted(start, np.inf))
-    sums: tuple[dict[int, _Sums], dict[float, _Sums], dict[float, _Sums]] = ({}, {}, {})
+    sums: tuple[dict[Any, _Sums], ...] = ({}, {}, {}, {})
     cells: list[Cell] = []
     served = np.zeros(n, dtype=np.bool_)
     for cohort in panel.cohorts:
@@ -309,6 +317,8 @@ def group_time(
             if is_after:
                 served[others] = True
                 targets += [sums[1].setdefault(cell.cohort, _Sums(n)), sums[2].setdefault(cell.period, _Sums(n))]
+            if keep_cells:
+                targets.append(sums[3].setdefault((cell.cohort, cell.period), _Sums(n)))
             clusters = len(others) if alone else len(np.unique(cluster[others]))
             widen = clusters / max(clusters - fit.freedom, 1)
             _add(targets, fit, y[mine, t], mine, others, widen)
@@ -316,7 +326,7 @@ def group_time(
         raise EmptyArmError("no area has a period after its start with anything to compare it with")
     back = np.argsort(order, kind="stable")
     for by in sums:
-        for each in by.values():  # type: ignore[attr-defined]
+        for each in by.values():
             for name in ("effect", "weight", "level", "comparison", "scaled_comparison"):
                 setattr(each, name, getattr(each, name)[back])
     return GroupTime(
@@ -327,6 +337,7 @@ def group_time(
         by_event=sums[0],
         by_cohort=sums[1],
         by_period=sums[2],
+        by_cell=sums[3],
     )
 
 
@@ -337,9 +348,7 @@ def always_treated(panel: Panel) -> BoolArray:
     return result & np.isfinite(panel.start)
 
 
-def _pairs(
-    periods: FloatArray, cohort: float, anchor: int, base: str, *, before: bool
-) -> Iterable[tuple[int, int]]:
+def _pairs(periods: FloatArray, cohort: float, anchor: int, base: str, *, before: bool) -> Iterable[tuple[int, int]]:
     """Yield period and base as positions."""
     if anchor < 0:
         return

@@ -200,9 +200,7 @@ def as_percent(ratio: Estimate) -> Estimate:
         return None if value is None else 100.0 * (value - 1.0)
 
     error = None if ratio.std_error is None or ratio.value is None else 100.0 * ratio.value * ratio.std_error
-    return replace(
-        ratio, value=changed(ratio.value), std_error=error, low=changed(ratio.low), high=changed(ratio.high)
-    )
+    return replace(ratio, value=changed(ratio.value), std_error=error, low=changed(ratio.low), high=changed(ratio.high))
 
 
 def only_bound(ratio: Estimate) -> bool:

@@ -92,9 +92,7 @@ class TwoWayFit:
         total = np.bincount(self.cluster, (row * self.residual).sum(axis=1), size_g)
         if variance == "cr1":
             k = self.n_parameters - self.n_area_effects + 1
-            total = total * math.sqrt(
-                size_g / max(size_g - 1, 1) * (self.n_observed - 1) / max(self.n_observed - k, 1)
-            )
+            total = total * math.sqrt(size_g / max(size_g - 1, 1) * (self.n_observed - 1) / max(self.n_observed - k, 1))
         elif variance == "cr3":
             total = total * size_g / max(size_g - 1, 1)
         return Shares(values=total, is_treated=is_treated), None

@@ -33,6 +33,8 @@ class PoissonEffect:
     ----------
     observed, expected
         (n,) per area, summed over its treated periods that could be predicted.
+    comparison_observed, comparison_expected
+        (n,) the same of untreated area-periods from the first start on; what is expected is the fit's.
     n_left_out
         Treated area-periods without a prediction: no untreated area has events in that period.
     effect
@@ -41,6 +43,8 @@ class PoissonEffect:
 
     observed: FloatArray = field(repr=False)
     expected: FloatArray = field(repr=False)
+    comparison_observed: FloatArray = field(repr=False)
+    comparison_expected: FloatArray = field(repr=False)
     n_left_out: int
     effect: Effect
 
@@ -133,9 +137,12 @@ def poisson_effect(
     gradient = ((fit.total / base)[:, None] * (ahead - times[:, None] * behind)).sum(axis=0) / expected.sum()
     at_risk = np.where(predictable, size, 0.0).sum(axis=1)
     sums = tuple(np.bincount(panel.cluster, v, panel.n_clusters) for v in (observed, expected, at_risk))
+    later = free & (panel.periods >= panel.periods[asked.any(axis=0)].min())[None, :]
     return PoissonEffect(
         observed=observed,
         expected=expected,
+        comparison_observed=np.where(later, y, 0.0).sum(axis=1),
+        comparison_expected=np.where(later, fit.total[:, None] * fit.share, 0.0).sum(axis=1),
         n_left_out=int(asked.sum() - predictable.sum()),
         effect=_effect(fit, sums[0], sums[1], sums[2], gradient, panel, variance),
     )
@@ -223,6 +230,8 @@ def _period_shares(fit: _Fit, gradient: FloatArray, panel: Panel, variance: str)
         rest[cluster] += np.outer(weighted[area], fit.share[area, used])
         rest[cluster, places, places] -= weighted[area]
     try:
-        return np.einsum("gt,gt->g", score, np.linalg.solve(rest, np.broadcast_to(slope, score.shape)[..., None])[..., 0])
+        return np.einsum(
+            "gt,gt->g", score, np.linalg.solve(rest, np.broadcast_to(slope, score.shape)[..., None])[..., 0]
+        )
     except np.linalg.LinAlgError:
         return np.array([s @ np.linalg.lstsq(r, slope, rcond=1e-11)[0] for r, s in zip(rest, score, strict=True)])
