@@ -15,6 +15,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -163,7 +164,8 @@ def run(asked: list[Cell], *, processes: int, fresh: bool, minutes: float | None
             cell: Measured(Tally(), set(), 0.0, set()) for cell, found in known.items() if found.methods - {method}
         }
     tasks = [(cell, part) for cell in asked for part in cell.parts if part not in known[cell].parts]
-    tasks.sort(key=lambda task: task[1] // 2 if task[1] < 4 else 2)  # a rough table early, then cell by cell
+    # a rough table early, looks after it, then cell by cell
+    tasks.sort(key=lambda task: (task[1] // 2 if task[1] < 4 else 2, task[0].mode == "looks"))
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ[name] = "1"  # before the processes begin: they share the cores among themselves
@@ -229,8 +231,15 @@ def part_seconds(cell: Cell, known: dict[Cell, Measured]) -> float:
     return each * min(PART, cell.replicates)
 
 
+def _stop(number: int, frame: object) -> None:
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.exit(f"stopped by signal {number}; what was measured is kept")
+
+
 def main() -> None:
     """Run, and write the page."""
+    signal.signal(signal.SIGTERM, _stop)
     options = argparse.ArgumentParser(description="Measure the method on known worlds; writes docs/validation.md.")
     options.add_argument("--only", action="append", default=[], help="worlds whose address has this text; repeatable")
     options.add_argument("--size", action="append", type=int, default=[], help="only this size; repeatable")

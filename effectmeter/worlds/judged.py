@@ -17,6 +17,7 @@ from effectmeter.designs.base import AnalysisData, Design
 from effectmeter.designs.registry import design_for
 from effectmeter.diagnostics import apply_gates
 from effectmeter.estimators.pooling import PREDICTION
+from effectmeter.gates.people import FEWEST_PERSONS
 from effectmeter.results import EffectRow, GateResult, Verdict
 from effectmeter.verdicts import primary_row, rule
 from effectmeter.worlds.planted import LOOKS, Drawn, PlantedWorld, at_look, draw_study
@@ -227,11 +228,21 @@ def tally_of_looks(world: PlantedWorld, size: int, replicates: Iterable[int], lo
         try:
             drawn = draw_study(world, size, replicate)
             for look in range(1, looks + 1):
-                said |= _said_at(judge(at_look(drawn.data, look, looks)), drawn)
+                known = at_look(drawn.data, look, looks)
+                if not _is_too_small(known):
+                    said |= _said_at(judge(known), drawn)
         except Exception as fault:  # noqa: BLE001  (whatever breaks is counted, and named on the page)
             _broke(tally, fault, replicate)
         tally.count.update(said)
     return tally
+
+
+def _is_too_small(data: AnalysisData) -> bool:
+    """Return whether the gate on size hides everything for certain: then nobody need estimate it."""
+    if data.units or data.plan.cluster:
+        return False
+    arms = (data.persons["arm"] == data.plan.arms.comparison).sum()
+    return min(arms, data.persons.height - arms) < FEWEST_PERSONS
 
 
 def _said_at(found: Judged, drawn: Drawn) -> set[str]:
