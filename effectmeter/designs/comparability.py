@@ -50,7 +50,8 @@ def covariate_matrix(data: AnalysisData, treated: str) -> CovariateMatrix:
     """
     people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison]))
     covariates = {name: spec for name, spec in data.plan.adjust_for.items() if name in people.columns}
-    matrix = build_design_matrix(people, covariates, data.plan.missing)
+    side = (people["arm"] == treated).to_numpy().astype(np.float64)
+    matrix = build_design_matrix(people, covariates, data.plan.missing, side)
     people = people.filter(pl.Series(np.asarray(matrix.keep), dtype=pl.Boolean))
     arm = (people["arm"] == treated).to_numpy().astype(np.float64)
     if not 0 < arm.sum() < len(arm):

@@ -5,15 +5,15 @@ Here: the choice of weights and what is compared with them. Rows: `effectmeter.d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.comparability import balance_rows, covariate_matrix, overlap_rows
 from effectmeter.designs.persons import WEIGHTS_ALONE, Method, effect_rows
+from effectmeter.designs.persons_rows import Weigh
 from effectmeter.designs.sample import Sample
 from effectmeter.estimators.balance import effective_sample_size
-from effectmeter.estimators.base import EstimationError, Weights
+from effectmeter.estimators.base import EstimationError, FloatArray, Weights
 from effectmeter.estimators.weighting import fit_weights
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import balance_weighted, negative_controls, overlap
@@ -22,6 +22,8 @@ from effectmeter.gates.periods import placebo_period
 from effectmeter.gates.power import power
 from effectmeter.plan import Plan
 from effectmeter.results import Comparability, EffectRow, GateResult
+
+_MOST_NEIGHBOURS = 5
 
 
 class ComparisonCohort:
@@ -56,7 +58,13 @@ class ComparisonCohort:
                 score = fit_weights(matrix.X, matrix.treated01, method="none", estimand=estimand).propensity
                 if score is not None:
                     bins += overlap_rows(contrast, score, matrix.treated01)
-                found = fit_weights(matrix.X, matrix.treated01, method=method, estimand=estimand)
+                found = fit_weights(
+                    matrix.X,
+                    matrix.treated01,
+                    method=method,
+                    estimand=estimand,
+                    neighbours=neighbours(matrix.treated01),
+                )
             except EstimationError:
                 continue  # the balance gate says that it could not be evaluated
             balance += balance_rows(contrast, matrix, found.weight)
@@ -85,7 +93,7 @@ class ComparisonCohort:
         def by_plan(sample: Sample, estimand: str) -> Weights | None:
             return weigh(method_for(data.plan, estimand), sample, estimand)
 
-        others: list[tuple[str, str, Callable[[Sample, str], Weights | None]]] = [
+        others: list[tuple[str, str, Weigh]] = [
             (estimand, "", by_plan) for estimand in ("att", "ato", "ate") if estimand not in asked
         ]
         if method_for(data.plan, asked[0]) != "none":
@@ -123,6 +131,15 @@ def method_for(plan: Plan, estimand: str) -> str:
     return "entropy_balance" if plan.weighting == "overlap" else plan.weighting
 
 
+def neighbours(treated01: FloatArray) -> int:
+    """Return how many comparison persons are matched to each treated one: as many as there are, 1 to 5.
+
+    More than a few bring people who are less alike for little precision (Austin 2010, doi:10.1093/aje/kwq224).
+    """
+    treated = float((treated01 == 1.0).sum())
+    return int(min(max((len(treated01) - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
+
+
 def _weigh(
     cache: dict[tuple[bytes, str, str], Weights | EstimationError], method: str, sample: Sample, estimand: str
 ) -> Weights | None:
@@ -132,7 +149,9 @@ def _weigh(
     key = (sample.key, method, estimand)
     if key not in cache:
         try:
-            cache[key] = fit_weights(sample.X, sample.treated01, method=method, estimand=estimand)
+            cache[key] = fit_weights(
+                sample.X, sample.treated01, method=method, estimand=estimand, neighbours=neighbours(sample.treated01)
+            )
         except EstimationError as fault:
             cache[key] = fault
     found = cache[key]

@@ -6,6 +6,7 @@ Here: the choice of persons and the arrays that estimators take. Not here: estim
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -48,6 +49,8 @@ class Sample:
         (n,) delivered value; None for events.
     person_id
         (n,) pseudonyms, for the weights' table only.
+    notes
+        A sentence per covariate column that was left out.
     """
 
     treated01: FloatArray
@@ -65,6 +68,7 @@ class Sample:
     in_contrast: NDArray[np.bool_]
     value: FloatArray | None
     person_id: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> bytes:
@@ -101,6 +105,7 @@ def assemble(
     window_days: int | None,
     *,
     within: pl.Expr | None = None,
+    missing: Literal["indicator", "exclude"] | None = None,
     all_arms: bool = False,
 ) -> Sample:
     """Choose the analysed persons and lay them out.
@@ -109,7 +114,8 @@ def assemble(
     the whole trial, as it is published.
 
     A fixed window takes persons with a complete window; "to the end of follow-up" takes everyone observed for a day or
-    more; a delivered value takes everyone who has one. Under ``missing: exclude`` persons without a covariate go.
+    more; a delivered value takes everyone who has one. Under ``missing: exclude`` (the plan's, or `missing` in its
+    place) persons without a covariate go.
 
     Raises
     ------
@@ -127,7 +133,10 @@ def assemble(
         else _with_window(data, people, outcome, window_days)
     )
     covariates = {name: spec for name, spec in data.plan.adjust_for.items() if name in rows.columns}
-    matrix = build_design_matrix(rows, covariates, data.plan.missing)
+    rule = data.plan.missing if missing is None else data.plan.missing.model_copy(update={"covariates": missing})
+    in_contrast = rows["arm"].is_in([treated, data.plan.arms.comparison]).to_numpy()
+    side = np.where(in_contrast, (rows["arm"] == treated).to_numpy().astype(np.float64), np.nan)
+    matrix = build_design_matrix(rows, covariates, rule, side)
     rows = rows.filter(pl.Series(np.asarray(matrix.keep), dtype=pl.Boolean))
     arm = rows["arm"]
     for name in (treated, data.plan.arms.comparison):
@@ -155,7 +164,28 @@ def assemble(
         in_contrast=(~arm.is_in(others)).to_numpy() if others else np.ones(rows.height, dtype=np.bool_),
         value=count if has_value else None,
         person_id=tuple(rows["person_id"].to_list()),
+        notes=matrix.notes,
     )
+
+
+def share_without_outcome(
+    data: AnalysisData, treated: str, outcome: str, window_days: int | None
+) -> tuple[float, float]:
+    """Return the shares of the treated and of the comparison arm whose outcome is not known."""
+    people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison]))
+    column = outcome_of(data.plan, outcome).value
+    known = _with_value(people, column) if column is not None else _with_window(data, people, outcome, window_days)
+    shares = []
+    for arm in (treated, data.plan.arms.comparison):
+        everyone = int((people["arm"] == arm).sum())
+        shares.append(1.0 - int((known["arm"] == arm).sum()) / everyone if everyone else 0.0)
+    return shares[0], shares[1]
+
+
+def lacks_covariates(data: AnalysisData) -> bool:
+    """Return whether a covariate is missing for anyone."""
+    columns = [data.persons[name] for name in data.plan.adjust_for if name in data.persons.columns]
+    return any(column.is_null().any() or (column.dtype.is_float() and column.is_nan().any()) for column in columns)
 
 
 def _with_value(people: pl.DataFrame, column: str) -> pl.DataFrame:

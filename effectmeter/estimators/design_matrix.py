@@ -6,7 +6,7 @@ What happens to them in a model is elsewhere; which covariates there are is the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -41,7 +41,10 @@ class DesignMatrix:
 
 
 def build_design_matrix(
-    persons: pl.DataFrame, adjust_for: Mapping[str, CovariateSpec], missing: Missing | None = None
+    persons: pl.DataFrame,
+    adjust_for: Mapping[str, CovariateSpec],
+    missing: Missing | None = None,
+    treated01: FloatArray | None = None,
 ) -> DesignMatrix:
     """Turn the plan's covariates into a matrix.
 
@@ -53,11 +56,17 @@ def build_design_matrix(
         Covariates of the plan, in its order.
     missing
         ``indicator``: the mean (or a level of its own) and a 0/1 column; ``exclude``: the person is left out.
+    treated01
+        (n,) 1 for treated, 0 for comparison, NaN for others. With it, a covariate that only one arm lacks for some has
+        no indicator: it would say who was treated, and no weights could make the arms alike in it.
 
     Notes
     -----
     Categories are dummies against the first level in alphabetical order. Columns that do not vary, or repeat a
     combination of earlier ones, are dropped with a note. A numeric covariate's powers are taken of the centred value.
+    Where the indicator is dropped because one arm alone lacks the covariate, that arm's own mean is filled in (a
+    category: its arm's shares of the levels), so that the fill does not pull the arms together. A covariate that an
+    arm lacks for everybody keeps its indicator: nothing can adjust for it, and the estimate must not pretend to.
     """
     rule = "indicator" if missing is None else missing.covariates
     n = persons.height
@@ -66,10 +75,46 @@ def build_design_matrix(
         for name in adjust_for:
             keep &= ~_is_missing(persons[name])
     kept = persons.filter(pl.Series(keep, dtype=pl.Boolean))
+    arm = None if treated01 is None else np.asarray(treated01, dtype=np.float64)[keep]
     columns: list[tuple[str, FloatArray]] = []
+    one_sided: list[str] = []
     for name, spec in adjust_for.items():
-        columns += _numeric(kept[name], spec.degree) if spec.type == "numeric" else _categorical(kept[name])
-    return _independent(columns, keep, int(keep.sum()))
+        lacking = _lacking_arm(_is_missing(kept[name]), arm)
+        if lacking is not None:
+            one_sided.append(name)
+        columns += (
+            _numeric(kept[name], spec.degree, lacking) if spec.type == "numeric" else _categorical(kept[name], lacking)
+        )
+    return _noted(_independent(columns, keep, int(keep.sum())), one_sided)
+
+
+def _lacking_arm(gone: NDArray[np.bool_], arm: FloatArray | None) -> NDArray[np.bool_] | None:
+    """Return who is in the arm that alone lacks a covariate for some; None where both do, none does, or all lack it."""
+    if arm is None or not gone.any():
+        return None
+    sides = [(arm == side) for side in (1.0, 0.0)]
+    lacks = [bool(gone[side].any()) for side in sides]
+    if lacks[0] == lacks[1] or gone[np.isnan(arm)].any():
+        return None
+    side = sides[0] if lacks[0] else sides[1]
+    return None if gone[side].all() else side
+
+
+def _noted(matrix: DesignMatrix, one_sided: list[str]) -> DesignMatrix:
+    """Return the matrix with a sentence per covariate that only one arm lacks for some."""
+    if not one_sided:
+        return matrix
+    return replace(
+        matrix,
+        notes=(
+            *matrix.notes,
+            *(f"{name} is missing in one group only: its average there was filled in." for name in one_sided),
+        ),
+        notes_nl=(
+            *matrix.notes_nl,
+            *(f"{name} ontbreekt maar in een groep. Daar is het gemiddelde ingevuld." for name in one_sided),
+        ),
+    )
 
 
 def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
@@ -80,27 +125,30 @@ def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
     return result.to_numpy().astype(np.bool_)
 
 
-def _numeric(column: pl.Series, degree: int) -> list[tuple[str, FloatArray]]:
-    """Return a number, its powers, and an indicator where some are missing."""
+def _numeric(column: pl.Series, degree: int, lacking: NDArray[np.bool_] | None = None) -> list[tuple[str, FloatArray]]:
+    """Return a number, its powers, and an indicator where some are missing (in more than the `lacking` arm)."""
     gone = _is_missing(column)
     values = column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
     middle = float(values[~gone].mean()) if (~gone).any() else 0.0
-    filled = np.where(gone, middle, values)
+    fill = middle if lacking is None else float(values[~gone & lacking].mean())
+    filled = np.where(gone, fill, values)
     found = [(column.name, filled)]
     found += [(f"{column.name}^{power}", (filled - middle) ** power) for power in range(2, degree + 1)]
-    if gone.any():
+    if gone.any() and lacking is None:
         found.append((f"{column.name} missing", gone.astype(np.float64)))
     return found
 
 
-def _categorical(column: pl.Series) -> list[tuple[str, FloatArray]]:
-    """Return a 0/1 column per level but the first; missing is a level of its own."""
+def _categorical(column: pl.Series, lacking: NDArray[np.bool_] | None = None) -> list[tuple[str, FloatArray]]:
+    """Return a 0/1 column per level but the first; missing is a level of its own, or the `lacking` arm's shares."""
     gone = _is_missing(column)
     levels = column.cast(pl.String).to_numpy()
     names = sorted({str(level) for level, out in zip(levels, gone, strict=True) if not out})
     found = [(f"{column.name}={name}", ((levels == name) & ~gone).astype(np.float64)) for name in names[1:]]
-    if gone.any():
+    if gone.any() and lacking is None:
         found.append((f"{column.name} missing", gone.astype(np.float64)))
+    elif lacking is not None:
+        found = [(name, np.where(gone, values[~gone & lacking].mean(), values)) for name, values in found]
     return found
 
 

@@ -263,30 +263,48 @@ def exact_rate_ratio(
     return _rate_ratio((y1, t1, y0, t0), (low, high), min(1.0, float(twice)), level, "exact_conditional", "exact")
 
 
-def bayesian_interval(estimate: Estimate, *, prior_sd: float = 1.0) -> Estimate:
-    """Return a ratio's estimate as seen with a sceptical prior, for small studies, beside the estimate itself.
+def bayesian_interval(estimate: Estimate, *, prior_sd: float = 1.0, is_ratio: bool = True) -> Estimate:
+    """Return an estimate as seen with a sceptical prior, for small studies, beside the estimate itself.
+
+    Parameters
+    ----------
+    prior_sd
+        Deviation of the normal prior around no effect, on the log scale for ratios.
+    is_ratio
+        False: a difference, with `prior_sd` in its own unit.
+
+    Raises
+    ------
+    EstimationError
+        There is a bound only, or no error.
 
     Notes
     -----
     The log ratio has a normal prior around 0; with the default deviation of 1 it is within 0.14-7.1 with 95 %
-    probability. Posterior from the normal likelihood of the estimate and its error.
+    probability. Posterior from the normal likelihood of the estimate; its error is what the interval amounts to where
+    that is wider than the error itself (t with few units, score and profile intervals).
 
     References
     ----------
     Greenland (2006), doi:10.1093/ije/dyi312.
     """
-    if estimate.value is None or estimate.std_error is None or estimate.value <= 0.0:
+    low, high, value = estimate.low, estimate.high, estimate.value
+    if value is None or low is None or high is None or (is_ratio and min(value, low) <= 0.0):
+        raise EstimationError("a bound has no normal likelihood to set beside a prior")
+    shown, scaled = (math.exp, math.log) if is_ratio else (float, float)
+    error = max((scaled(high) - scaled(low)) / (2.0 * quantile(estimate.level, None)), estimate.std_error or 0.0)
+    if not error > 0.0:
         raise EstimationError("an estimate without an error has no normal likelihood")
-    precision = 1.0 / estimate.std_error**2
+    precision = 1.0 / error**2
     deviation = math.sqrt(1.0 / (precision + 1.0 / prior_sd**2))
-    mean = math.log(estimate.value) * precision * deviation**2
+    mean = scaled(value) * precision * deviation**2
     half = quantile(estimate.level, None) * deviation
     return replace(
         estimate,
-        value=math.exp(mean),
+        value=shown(mean),
         std_error=deviation,
-        low=math.exp(mean - half),
-        high=math.exp(mean + half),
+        low=shown(mean - half),
+        high=shown(mean + half),
         p_value=None,
         variance="bayes",
         df=None,
