@@ -27,13 +27,16 @@ _RULING_WORDS: dict[Ruling, Texts] = {
 }
 _MULTIPLES: dict[float, Texts] = {
     0.1: ("almost entirely ceased", "bijna helemaal gestopt"),
-    0.25: ("a quarter as often", "een kwart zo vaak"),
-    0.33: ("a third as often", "een derde zo vaak"),
-    0.5: ("half as often", "half zo vaak"),
-    0.67: ("two thirds as often", "twee derde zo vaak"),
-    2.0: ("twice as often", "twee keer zo vaak"),
-    3.0: ("three times as often", "drie keer zo vaak"),
+    0.25: ("a quarter as {}", "een kwart zo {}"),
+    0.33: ("a third as {}", "een derde zo {}"),
+    0.5: ("half as {}", "half zo {}"),
+    0.67: ("two thirds as {}", "twee derde zo {}"),
+    2.0: ("twice as {}", "twee keer zo {}"),
+    3.0: ("three times as {}", "drie keer zo {}"),
 }
+_LEVELS = frozenset({"mean_difference"})
+_AMOUNTS = frozenset({"level_ratio", "percent_change", "rate_difference"})
+"""Measures of how much there is, where others say how often something happens."""
 
 
 def rule_at_most(low: float, high: float, value: float, *, null: float) -> Ruling:
@@ -91,7 +94,8 @@ def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: 
     """Return the row that a claim is tested on: adjusted, first window, first contrast, net time before calendar time.
 
     In a before-after design the effect is the ratio of rate ratios wherever there is a comparison arm, also when the
-    plan and the claim speak of a rate ratio.
+    plan and the claim speak of a rate ratio. Of pooled trials that differ the first row is the prediction for a next
+    place, which a claim about the programme must survive.
     """
     wanted = {measure}
     if plan.design == "before_after" and measure == "rate_ratio":
@@ -100,7 +104,10 @@ def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: 
         (
             row
             for row in effects
-            if row.outcome == outcome and row.measure in wanted and row.analysis in {"primary", "secondary"}
+            if row.outcome == outcome
+            and row.measure in wanted
+            and row.analysis in {"primary", "secondary"}
+            and row.subgroup is None
         ),
         None,
     )
@@ -146,7 +153,7 @@ def _why_not_testable(
 
 def limits(row: EffectRow) -> tuple[float, float]:
     """Return the verdict interval with its missing limits filled in: a bound is open on its other side."""
-    floor = 0.0 if row.is_ratio else -math.inf
+    floor = 0.0 if row.is_ratio else -100.0 if row.measure == "percent_change" else -math.inf
     return (
         floor if row.verdict_low is None else row.verdict_low,
         math.inf if row.verdict_high is None else row.verdict_high,
@@ -155,8 +162,15 @@ def limits(row: EffectRow) -> tuple[float, float]:
 
 def direction_words(measure: str) -> tuple[Texts, Texts]:
     """Return the words for a fall and for a rise."""
-    if measure == "mean_difference":
+    if measure in _LEVELS:
         return ("lower", "lager"), ("higher", "hoger")
+    if measure == "slope_ratio":
+        return ("a course that falls more", "een verloop dat sterker daalt"), (
+            "a course that rises more",
+            "een verloop dat sterker stijgt",
+        )
+    if measure in _AMOUNTS:
+        return ("less", "minder"), ("more", "meer")
     return ("less often", "minder vaak"), ("more often", "vaker")
 
 
@@ -180,14 +194,38 @@ def _sentence(row: EffectRow, value: float, ruling: Ruling, *, low: float, high:
 
 def _size_words(row: EffectRow, value: float, *, at_most: bool) -> Texts:
     """Put a claimed size in words."""
-    known = _MULTIPLES.get(round(value, 2)) if row.is_ratio else None
+    much = row.measure in _AMOUNTS or row.measure == "slope_ratio"
+    as_ratio = value if row.is_ratio else 1 + value / 100 if row.measure == "percent_change" else None
+    known = _MULTIPLES.get(round(as_ratio, 2)) if as_ratio is not None and row.measure != "slope_ratio" else None
     if known is not None:
-        return known
+        return known[0].format("much" if much else "often"), known[1].format("veel" if much else "vaak")
     bound = ("at most", "hoogstens") if at_most else ("at least", "minstens")
     figure, figure_nl = f"{value:g}", f"{value:g}".replace(".", ",")
+    if row.measure == "percent_change":
+        return _percent_words(value, at_most=at_most)
+    if row.measure == "slope_ratio":
+        return (
+            f"each period {bound[0]} {figure} times what the earlier course would give",
+            f"elke periode {bound[1]} {figure_nl} keer wat het verloop van daarvoor zou geven",
+        )
+    if row.is_ratio and value == 1:
+        fall, rise = direction_words(row.measure)
+        other = rise if at_most else fall
+        return f"not {other[0]}", f"niet {other[1]}"
     if row.is_ratio:
-        return f"{bound[0]} {figure} times as often", f"{bound[1]} {figure_nl} keer zo vaak"
+        often = ("much", "veel") if much else ("often", "vaak")
+        return f"{bound[0]} {figure} times as {often[0]}", f"{bound[1]} {figure_nl} keer zo {often[1]}"
     return f"a difference of {bound[0]} {figure}", f"een verschil van {bound[1]} {figure_nl}"
+
+
+def _percent_words(value: float, *, at_most: bool) -> Texts:
+    """Put a claimed change in per cent in words: "at most -30" is a fall of at least 30."""
+    is_fall = value < 0 or (value == 0 and at_most)
+    at_least = is_fall == at_most
+    bound = ("at least", "minstens") if at_least else ("at most", "hoogstens")
+    kind = ("a fall", "een daling") if is_fall else ("a rise", "een stijging")
+    figure, figure_nl = f"{abs(value):g}", f"{abs(value):g}".replace(".", ",")
+    return f"{kind[0]} of {bound[0]} {figure} %", f"{kind[1]} van {bound[1]} {figure_nl} procent"
 
 
 def _rule_reach(claim: Claim, reach: int, disclosure: Disclosure) -> ClaimRuling:

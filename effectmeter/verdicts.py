@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from effectmeter.claims import Texts, direction_words, limits, rule_claims
 from effectmeter.designs.questions import label_of, outcome_of, primary_measure, primary_outcome, windows_of
-from effectmeter.estimators.sensitivity import e_value, e_value_of_limit
+from effectmeter.estimators.sensitivity import e_value_row
 from effectmeter.gates.base import comma
 from effectmeter.plan import Plan
 from effectmeter.results import ClaimRuling, Direction, EffectRow, GateResult, Verdict
@@ -18,16 +18,24 @@ from effectmeter.results import ClaimRuling, Direction, EffectRow, GateResult, V
 SMALLEST_IMPORTANT_RATIO = 0.67
 """A ratio between this and its inverse (rounded: 1.5) is "no effect of importance"."""
 _LARGEST_UNIMPORTANT_RATIO = 1.5
+PREDICTION = "prediction"
+"""Variance of a row about a next trial or site rather than about the mean of those there were."""
 
 _DUTCH_MEASURES = {
     "risk_ratio": "verhouding van kansen",
     "rate_ratio": "verhouding van aantallen per jaar",
     "hazard_ratio": "verhouding van snelheden",
+    "odds_ratio": "odds ratio",
+    "level_ratio": "verhouding van niveaus",
+    "slope_ratio": "verhouding van hellingen",
+    "percent_change": "verandering in procenten",
     "ratio_of_rate_ratios": "verhouding van veranderingen",
     "mean_difference": "verschil in gemiddelde",
     "risk_difference": "verschil in kans",
     "rate_difference": "verschil in aantal per jaar",
 }
+_CONFOUNDED = frozenset({"comparison_cohort", "before_after"})
+"""Designs in which something unmeasured about persons may explain the answer away."""
 _HELD = frozenset({"passed", "warned", "not_applicable"})
 
 
@@ -49,7 +57,7 @@ def rule(
     outcome = primary_outcome(plan)
     is_wanted = direction == ("fewer" if outcome_of(plan, outcome).better == "lower" else "more")
     works = maryland >= 3 and is_wanted and all(gate.status in _HELD for gate in _concerning(row, gates))
-    sentence, sentence_nl = _sentences(plan, row, direction, gates)
+    sentence, sentence_nl = _sentences(plan, row, direction, effects, gates)
     verdict = Verdict(
         direction=direction,
         maryland=maryland,
@@ -73,7 +81,7 @@ def direction_of(row: EffectRow) -> Direction:
     """Say where the verdict interval lies.
 
     ``fewer`` and ``more`` are the direction of the numbers; whether that is good depends on the outcome's `better`.
-    "No effect of importance" is defined for ratios only.
+    "No effect of importance" is defined for ratios, and for a change in per cent as the ratio that it is.
     """
     if row.status != "shown" or (row.verdict_low is None and row.verdict_high is None):
         return "not_shown"
@@ -83,13 +91,20 @@ def direction_of(row: EffectRow) -> Direction:
         return "fewer"
     if low > null:
         return "more"
-    if row.is_ratio and low >= SMALLEST_IMPORTANT_RATIO and high <= _LARGEST_UNIMPORTANT_RATIO:
-        return "no_effect_of_importance"
-    return "inconclusive"
+    if row.measure == "percent_change":
+        low, high = round(1 + low / 100, 12), round(1 + high / 100, 12)
+    elif not row.is_ratio:
+        return "inconclusive"
+    # a course that turns a little each period ends far away: no slope is unimportant by this margin
+    small = low >= SMALLEST_IMPORTANT_RATIO and high <= _LARGEST_UNIMPORTANT_RATIO and row.measure != "slope_ratio"
+    return "no_effect_of_importance" if small else "inconclusive"
 
 
 def maryland_scale(plan: Plan, row: EffectRow | None, effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> int:
     """Strength of the evidence, 1 to 5, from the design and from the gates that concern the primary row.
+
+    Drawn by lot 5. Set against a comparison: 4, or 3 when a gate failed. Before and after without one: 2. Pooled
+    trials: 5 where the plan says that all of them drew lots, else 3: a mean is no better than what it is made of.
 
     References
     ----------
@@ -97,11 +112,21 @@ def maryland_scale(plan: Plan, row: EffectRow | None, effects: Sequence[EffectRo
     """
     if plan.design == "randomised":
         return 5
-    if plan.design == "before_after" and not any(
-        r.measure == "ratio_of_rate_ratios" and r.n_comparison for r in effects
-    ):
+    if plan.design == "pooled_trials":
+        return 5 if plan.trials is not None and plan.trials.randomised else 3
+    if not _has_control(plan, row, effects):
         return 2
     return 3 if any(gate.status == "failed" for gate in _concerning(row, gates)) else 4
+
+
+def _has_control(plan: Plan, row: EffectRow | None, effects: Sequence[EffectRow]) -> bool:
+    """Return whether the effect is set against somebody or something without the programme."""
+    if plan.design == "before_after":
+        return any(r.measure == "ratio_of_rate_ratios" and r.n_comparison for r in effects)
+    if plan.design == "interrupted_series":
+        is_controlled = row is not None and row.estimator == "conditional_poisson"
+        return is_controlled or any(r.subgroup in {"series=control", "control=none"} for r in effects)
+    return True
 
 
 def _concerning(row: EffectRow | None, gates: Sequence[GateResult]) -> list[GateResult]:
@@ -109,7 +134,13 @@ def _concerning(row: EffectRow | None, gates: Sequence[GateResult]) -> list[Gate
     return [gate for gate in gates if row is None or gate.applies_to(row)]
 
 
-def _sentences(plan: Plan, row: EffectRow | None, direction: Direction, gates: Sequence[GateResult]) -> Texts:
+def _sentences(
+    plan: Plan,
+    row: EffectRow | None,
+    direction: Direction,
+    effects: Sequence[EffectRow],
+    gates: Sequence[GateResult],
+) -> Texts:
     """Write the verdict line."""
     outcome, outcome_nl = label_of(plan, primary_outcome(plan))
     if row is None or direction == "not_shown":
@@ -122,6 +153,8 @@ def _sentences(plan: Plan, row: EffectRow | None, direction: Direction, gates: S
         )
     figures, figures_nl = _figures(row)
     fall, rise = direction_words(row.measure)
+    if row.variance == PREDICTION:
+        return _of_a_next_site(plan, row, effects, direction)
     settle = next((gate for gate in gates if gate.gate == "power" and gate.applies_to(row)), None)
     if direction in {"fewer", "more"}:
         words = fall if direction == "fewer" else rise
@@ -144,11 +177,59 @@ def _sentences(plan: Plan, row: EffectRow | None, direction: Direction, gates: S
     )
 
 
+def _of_a_next_site(plan: Plan, row: EffectRow, effects: Sequence[EffectRow], direction: Direction) -> Texts:
+    """Write the verdict line where trials differ: it is about a next place, and the mean stands beside it."""
+    outcome, outcome_nl = label_of(plan, row.outcome)
+    figures, figures_nl = _figures(row)
+    fall, rise = direction_words(row.measure)
+    words = fall if direction == "fewer" else rise
+    wanted = "fewer" if outcome_of(plan, row.outcome).better == "lower" else "more"
+    harm = (" This is harm.", " Dit is schade.") if direction in {"fewer", "more"} - {wanted} else ("", "")
+    said: dict[str, Texts] = {
+        "no_effect_of_importance": (
+            "no effect of importance is to be expected",
+            "is geen effect van belang te verwachten",
+        ),
+        "inconclusive": (
+            "it may go either way, so that it cannot be said beforehand",
+            "kan het beide kanten op gaan: dat is niet vooraf te zeggen",
+        ),
+    }
+    text, text_nl = said.get(
+        direction, (f"{words[0]} is to be expected than without it", f"is te verwachten: {words[1]} dan zonder")
+    )
+    mean = next(
+        (
+            other
+            for other in effects
+            if other.measure == row.measure
+            and other.analysis == "secondary"
+            and other.variance != PREDICTION
+            and other.subgroup is None
+            and other.estimate is not None
+        ),
+        None,
+    )
+    beside = ("", "")
+    if mean is not None:
+        between = _figures(mean)
+        beside = (f" The mean of the trials{between[0]}", f" Het gemiddelde van de onderzoeken{between[1]}")
+    return (
+        f"{outcome}: the trials differ. At a next place with the programme {text}{figures}{harm[0]}{beside[0]}",
+        f"{outcome_nl}: de onderzoeken verschillen. Op een volgende plek met het programma "
+        f"{text_nl}{figures_nl}{harm[1]}"
+        f"{beside[1]}",
+    )
+
+
 def _figures(row: EffectRow) -> Texts:
     """Return the estimate with the interval over all looks, in both languages."""
     words = row.measure.replace("_", " ")
-    low, high = ("-" if limit is None else f"{limit:.2f}" for limit in (row.verdict_low, row.verdict_high))
-    estimate = "-" if row.estimate is None else f"{row.estimate:.2f}"
+    decimals = 1 if row.measure == "percent_change" else 2
+    low, high, estimate = (
+        "-" if figure is None else f"{figure:.{decimals}f}"
+        for figure in (row.verdict_low, row.verdict_high, row.estimate)
+    )
     text = f" ({words} {estimate}; interval over all looks {low} to {high})."
     text_nl = (
         f" ({_DUTCH_MEASURES.get(row.measure, words)} {comma(estimate)}; "
@@ -159,10 +240,11 @@ def _figures(row: EffectRow) -> Texts:
 
 def _e_value(plan: Plan, row: EffectRow) -> Texts:
     """Say how strong an unmeasured cause would have to be; trials need no such sentence."""
-    if plan.design == "randomised" or not row.is_ratio or not row.estimate:
+    if plan.design not in _CONFOUNDED or not row.is_ratio or not row.estimate:
         return "", ""
-    low, high = limits(row)
-    point, limit = f"{e_value(row.estimate):.2f}", f"{e_value_of_limit(low, high):.2f}"
+    is_common = bool(row.events_comparison and row.n_comparison and row.events_comparison > 0.15 * row.n_comparison)
+    value, nearest = e_value_row(row.measure, row.estimate, row.verdict_low, row.verdict_high, is_common=is_common)
+    point, limit = f"{value:.2f}", f"{nearest:.2f}"
     return (
         " To explain this away, something unmeasured must go with both the programme and the outcome by a ratio of "
         f"{point} ({limit} for the limit nearest to no effect).",

@@ -117,3 +117,105 @@ def test_reach_is_counted_under_disclosure_control(reach: int, kind: str, value:
 def test_small_reach_is_never_printed() -> None:
     found = rule_claims(plan_for(claims=[{"words": "w", "reach": "at_least", "value": 1000}]), (), 7)[0]
     assert "7" not in found.sentence and "fewer than 10" in found.sentence
+
+
+# -- other measures ----------------------------------------------------------------------------------------------------
+
+
+def on(
+    measure: str, low: float | None, high: float | None, *, design: str = "comparison_cohort", **claim: Any
+) -> ClaimRuling:
+    outcomes = {"contact": {"measures": [measure], "better": claim.pop("better", "lower")}}
+    source: dict[str, Any] = {"persons": "p.csv", "events": "e.csv"}
+    if design == "staggered_areas":
+        source = {"areas": "a.csv", "area_counts": "c.csv"}
+    if design == "interrupted_series":
+        source = {"series": "s.csv"}
+    if design == "pooled_trials":
+        source = {"trials": "t.csv"}
+    full = {"words": "w", "source": "s", "outcome": "contact", "measure": measure} | claim
+    row = effect(design=design, measure=measure, verdict_low=low, verdict_high=high, window_days=None)
+    return rule_claims(plan_for(design, outcomes=outcomes, source=source, claims=[full]), (row,), 1100)[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ruling"),
+    [
+        (-55.0, -35.0, "supported"),
+        (-45.0, -10.0, "not_established"),
+        (-25.0, -5.0, "weaker_than_claimed"),
+        (-25.0, 4.0, "contradicted"),
+        (None, -40.0, "supported"),
+        (None, 20.0, "not_established"),
+    ],
+)
+def test_a_change_in_per_cent(low: float | None, high: float | None, ruling: str) -> None:
+    """ "Strongly fallen": by at least 30 %."""
+    found = on("percent_change", low, high, design="staggered_areas", at_most=-30)
+    assert found.ruling == ruling
+    assert "a fall of at least 30 %" in found.sentence and "een daling van minstens 30 procent" in found.sentence_nl
+    as_ratio = on(
+        "rate_ratio",
+        None if low is None else 1 + low / 100,
+        None if high is None else 1 + high / 100,
+        design="staggered_areas",
+        at_most=0.7,
+    )
+    assert as_ratio.ruling == ruling
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "words"),
+    [
+        ("at_most", -50, "half as much"),
+        ("at_most", -90, "almost entirely ceased"),
+        ("at_least", 20, "a rise of at least 20 %"),
+        ("at_most", 10, "a rise of at most 10 %"),
+        ("at_least", -10, "a fall of at most 10 %"),
+        ("at_most", 0, "a fall of at least 0 %"),
+    ],
+)
+def test_sizes_in_per_cent_have_words(bound: str, value: float, words: str) -> None:
+    assert words in on("percent_change", -60.0, 30.0, design="staggered_areas", **{bound: value}).sentence
+
+
+def test_a_series_that_should_rise() -> None:
+    """Parcels stopped at the border: more is better, and half more is claimed."""
+    found = on("level_ratio", 1.1, 1.9, design="interrupted_series", at_least=1.5, better="higher")
+    assert found.ruling == "not_established"
+    assert found.sentence == "more: supported; at least 1.5 times as much: not established"
+    assert found.sentence_nl == "meer: vastgesteld; minstens 1,5 keer zo veel: niet vastgesteld"
+    assert on("level_ratio", 1.6, 2.9, design="interrupted_series", at_least=1.5).ruling == "supported"
+    assert on("level_ratio", 1.1, 1.4, design="interrupted_series", at_least=1.5).ruling == "weaker_than_claimed"
+    assert on("level_ratio", 0.7, 1.4, design="interrupted_series", at_least=1.5).ruling == "contradicted"
+
+
+def test_a_course_and_a_mean() -> None:
+    slope = on("slope_ratio", 0.9, 0.97, design="interrupted_series", at_most=0.95)
+    assert slope.sentence.startswith("a course that falls more: supported") and slope.ruling == "not_established"
+    mean = on("mean_difference", 0.4, 2.0, design="pooled_trials", at_least=0.3, better="higher")
+    assert mean.sentence == "higher: supported; a difference of at least 0.3: supported"
+
+
+def test_a_claim_of_any_fall_at_all() -> None:
+    found = on("odds_ratio", 1.2, 2.4, design="pooled_trials", at_most=1)
+    assert found.ruling == "contradicted"
+    assert found.sentence == "more often: supported; not more often: contradicted by the data"
+
+
+def test_finer_rows_are_not_what_a_claim_is_about() -> None:
+    ring = effect(analysis="secondary", subgroup="ring=1", verdict_low=0.1, verdict_high=0.2)
+    assert rulings(ring, effect(verdict_low=0.6, verdict_high=1.1), at_most=0.5).ruling == "contradicted"
+
+
+def test_where_trials_differ_a_claim_must_hold_for_the_next_place() -> None:
+    claim = {"words": "w", "outcome": "contact", "measure": "odds_ratio", "at_most": 0.8}
+    plan = plan_for(
+        "pooled_trials", outcomes={"contact": {"measures": ["odds_ratio"]}}, source={"trials": "t.csv"}, claims=[claim]
+    )
+    next_place = effect(
+        measure="odds_ratio", variance="prediction", verdict_low=0.3, verdict_high=1.4, window_days=None
+    )
+    mean = effect(measure="odds_ratio", analysis="secondary", verdict_low=0.55, verdict_high=0.75, window_days=None)
+    assert rule_claims(plan, (next_place, mean), 0)[0].ruling == "not_established"
+    assert rule_claims(plan, (mean,), 0)[0].ruling == "supported"

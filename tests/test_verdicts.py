@@ -146,3 +146,87 @@ def test_without_effects_nothing_is_shown() -> None:
 
 def test_e_values_of_the_literature() -> None:
     assert e_value(0.5) == pytest.approx(3.41, abs=0.005) and e_value(1 / 3) == pytest.approx(5.45, abs=0.005)
+
+
+# -- the other designs -------------------------------------------------------------------------------------------------
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "staggered_areas": {"areas": "a.csv", "area_counts": "c.csv"},
+    "interrupted_series": {"series": "s.csv"},
+    "pooled_trials": {"trials": "t.csv"},
+}
+
+
+def plan_of(design: str, measure: str, **fields: Any) -> Any:
+    return plan_for(design, source=SOURCES[design], outcomes={"contact": {"measures": [measure]}}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("design", "measure", "row", "status", "maryland"),
+    [
+        ("staggered_areas", "rate_ratio", {}, "passed", 4),
+        ("staggered_areas", "rate_ratio", {}, "failed", 3),
+        ("interrupted_series", "level_ratio", {"estimator": "conditional_poisson"}, "passed", 4),
+        ("interrupted_series", "level_ratio", {"estimator": "conditional_poisson"}, "failed", 3),
+        ("interrupted_series", "level_ratio", {"estimator": "quasi_poisson"}, "passed", 2),
+        ("pooled_trials", "odds_ratio", {}, "passed", 3),
+    ],
+)
+def test_maryland_scale_of_designs_without_persons(
+    design: str, measure: str, row: dict[str, Any], status: str, maryland: int
+) -> None:
+    gates = (gate(status),)
+    rows = apply_gates((effect(design=design, measure=measure, **row),), gates)
+    assert rule(plan_of(design, measure), rows, gates, 0)[0].maryland == maryland
+
+
+def test_pooled_trials_are_as_strong_as_the_plan_says_they_drew_lots() -> None:
+    plan = plan_of("pooled_trials", "odds_ratio", trials={"randomised": True})
+    verdict, _ = rule(plan, (effect(design="pooled_trials", measure="odds_ratio"),), (gate("passed"),), 0)
+    assert (verdict.maryland, verdict.works) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "direction"),
+    [
+        (-50, -5, "fewer"),
+        (5, 40, "more"),
+        (-33, 50, "no_effect_of_importance"),
+        (-40, 20, "inconclusive"),
+        (None, 60, "inconclusive"),
+    ],
+)
+def test_a_change_in_per_cent_is_the_ratio_that_it_is(low: float | None, high: float, direction: str) -> None:
+    assert direction_of(effect(measure="percent_change", verdict_low=low, verdict_high=high)) == direction
+
+
+def test_no_slope_is_unimportant_by_the_margin_of_a_level() -> None:
+    assert direction_of(effect(measure="slope_ratio", verdict_low=0.9, verdict_high=1.1)) == "inconclusive"
+    assert direction_of(effect(measure="level_ratio", verdict_low=0.9, verdict_high=1.1)) == "no_effect_of_importance"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.4, 0.9, "less often is to be expected"),
+        (1.1, 1.9, "This is harm."),
+        (0.8, 1.2, "no effect of importance is to be expected"),
+        (0.4, 1.9, "may go either way"),
+    ],
+)
+def test_a_prediction_is_about_a_next_place(low: float, high: float, said: str) -> None:
+    row = effect(
+        design="pooled_trials", measure="odds_ratio", variance="prediction", verdict_low=low, verdict_high=high
+    )
+    mean = effect(design="pooled_trials", measure="odds_ratio", analysis="secondary", estimate=0.66)
+    verdict, _ = rule(plan_of("pooled_trials", "odds_ratio"), (row, mean), (), 0)
+    assert "next place" in verdict.sentence and "volgende plek" in verdict.sentence_nl
+    assert said in verdict.sentence
+    assert "The mean of the trials (odds ratio 0.66" in verdict.sentence
+
+
+def test_only_persons_who_chose_have_an_e_value() -> None:
+    for design, measure, has in (("pooled_trials", "odds_ratio", False), ("staggered_areas", "rate_ratio", False)):
+        verdict, _ = rule(plan_of(design, measure), (effect(design=design, measure=measure),), (), 0)
+        assert ("explain this away" in verdict.sentence) == has
+    assert "explain this away" in rule(plan_for(), (effect(),), (), 0)[0].sentence
