@@ -39,7 +39,7 @@ def frames(
     cluster: list[str] | None = None,
     **columns: Any,
 ) -> dict[str, pl.DataFrame]:
-    """Frames from arrays: `start` NaN for never, outcomes ``name -> (count or value, (n, T))``; NaN is not delivered."""
+    """Frames from arrays: `start` NaN for never; outcomes are (count or value, (n, T)), NaN where not delivered."""
     n, length = next(iter(outcomes.values()))[1].shape
     ids = ids or [f"a{number:05d}" for number in range(n)]
     periods = np.arange(length) if periods is None else periods

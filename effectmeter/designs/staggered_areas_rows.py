@@ -145,20 +145,26 @@ def estimated(
     asked: Asked, row: EffectRow, area: AreaPanel, effect: Effect | EstimationError, *, few: bool = True
 ) -> EffectRow:
     """Return the row with its estimate; score intervals where events are few, the reason where there is none."""
-    by_scores = few and row.measure in RATIOS and has_few_events(area)
+    is_count_ratio = few and area.kind == "count" and row.measure in RATIOS
 
-    def at(level: float) -> Estimate:
-        if isinstance(effect, EstimationError):
-            raise effect
-        if not by_scores:
-            return estimate_of(row.measure, effect, level)
+    def by_scores(level: float) -> Estimate:
         if row.estimator == "calibrated":
-            if effect.mean > 0.0:
-                return estimate_of(row.measure, effect, level)
             ratio = calibrated_bound(area, asked.cohorts if isinstance(asked.cohorts, tuple) else (), level)
         else:
             ratio = few_events_ratio(area, level)
         return as_percent(ratio) if row.measure == "percent_change" else ratio
+
+    def at(level: float) -> Estimate:
+        if isinstance(effect, EstimationError):
+            raise effect
+        if is_count_ratio and (effect.mean <= 0.0 or (has_few_events(area) and row.estimator != "calibrated")):
+            return by_scores(level)
+        try:
+            return estimate_of(row.measure, effect, level)
+        except EstimationError:
+            if not is_count_ratio or row.estimator == "calibrated":
+                raise
+            return by_scores(level)
 
     scale = 1.0
     if isinstance(effect, Effect) and is_difference(row.measure):

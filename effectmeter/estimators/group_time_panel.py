@@ -18,6 +18,8 @@ from effectmeter.estimators.sandwich import IntArray, wald
 
 BoolArray = NDArray[np.bool_]
 NEVER = math.inf
+VAGUE = 3.0
+"""A log ratio with a larger error has limits a factor of 400 away, or none that a number can hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +184,8 @@ class Effect:
         shares = combined(
             [(1.0 / self.mean - 1.0 / self.without, self.mean_shares), (1.0 / self.without, self.att_shares)]
         )
+        if shares.std_error > VAGUE:
+            raise EstimationError("too little was counted to give this ratio any limits")
         return wald(
             math.log(self.mean / self.without),
             shares.std_error,
