@@ -100,8 +100,9 @@ def pool(
     Returns
     -------
     Estimate
-        Estimator: the method; variance ``hartung_knapp``, ``model`` or ``prediction``. A prediction has the mean as its
-        value, the error of a next trial's true effect as its `std_error`, and no p-value.
+        Estimator: the method, of a prediction with ``_prediction`` behind it; variance ``hartung_knapp``, ``model`` or
+        ``prediction``. A prediction has the mean as its value, the error of a next trial's true effect as its
+        `std_error`, and no p-value.
 
     Raises
     ------
@@ -116,8 +117,8 @@ def pool(
     al.), and the row says ``model``.
 
     The prediction interval has the same quantile as the mean's interval: t(k - 1) for ``reml_hk``, normal for the
-    others, as metafor. The older t(k - 2) of Higgins et al. does not reduce to the mean's interval where tau2 is 0, with
-    three trials says nothing (t(1) = 12.7), and covers no better where it counts: benchmarks/trials_coverage.md.
+    others, as metafor. The older t(k - 2) of Higgins et al. does not reduce to the mean's interval where tau2 is 0,
+    says nothing with three trials (t(1) = 12.7), and covers no better where it counts: benchmarks/trials_coverage.md.
 
     statsmodels' ``combine_effects(method_re="dl")`` lets tau2 be negative; here it is cut at 0.
 

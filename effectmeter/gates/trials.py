@@ -82,7 +82,7 @@ def _two(figure: str, lost: str, lost_nl: str, effects: Sequence[EffectRow]) -> 
     found = []
     for method in dict.fromkeys(row.estimator for row in effects if row.analysis != "subgroup"):
         concerns = (("estimator", method),)
-        if method in _SPREADING:
+        if method.removesuffix(f"_{pooling.PREDICTION}") in _SPREADING:
             say = (
                 f"Two trials cannot say how far trials differ.{lost} With one more trial this can be shown.",
                 f"Twee studies zeggen niet hoe ver studies uiteenlopen.{lost_nl} Met nog één studie kan het wel.",
