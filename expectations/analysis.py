@@ -10,17 +10,20 @@ from collections.abc import Iterator
 
 from effectmeter.plan import Plan
 from effectmeter.shapes import SHAPES
-from expectations.landing import every_arm_present, reference_closed, required_arms
+from expectations.analysis_units import unit_rules
+from expectations.landing_persons import required_arms
 from expectations.rules import (
     Rule,
     Statement,
     Words,
     between,
     complete,
+    every_arm_present,
     filled_at_all,
     no_violations,
     not_before,
     not_empty,
+    reference_closed,
     slug,
     unique,
     unique_names,
@@ -28,13 +31,6 @@ from expectations.rules import (
 )
 
 COHORT, ATTRITION, WINDOWS = "cohort.persons", "cohort.attrition", "outcomes.person_windows"
-UNIT_TABLES = {
-    "areas": "cohort.areas",
-    "area_periods": "outcomes.area_periods",
-    "series": "outcomes.series_periods",
-    "trials": "outcomes.trials",
-}
-"""Where the frames of designs without persons are."""
 INFORMATIONAL_STEP = "complete_follow_up"
 """The attrition step that says who has the whole window, without leaving anybody out of the cohort."""
 _DEFECT_EN = "Compare the delivery with what the cohort and outcome statements made of it; report it as a defect."
@@ -44,7 +40,7 @@ _DEFECT_NL = "Vergelijk de levering met wat de cohort- en uitkomststap ervan maa
 def analysis_rules(plan: Plan) -> tuple[Rule, ...]:
     """Return every rule on a programme's cohort and outcome tables."""
     if SHAPES[plan.design].unit != "person":
-        return unique_names([not_empty(UNIT_TABLES[frame]) for frame in SHAPES[plan.design].frames])
+        return unique_names(unit_rules(plan))
     return unique_names([*_cohort_rules(plan), *_attrition_rules(), *_windows_rules(plan)])
 
 

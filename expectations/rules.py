@@ -386,10 +386,47 @@ def figure_within(
     )
 
 
+def reference_closed(table: str, parent: str, key: str) -> Rule:
+    """Require every row's person (or area) to exist in the parent table."""
+    return no_violations(
+        slug(table.replace("landing.", "").replace("outcomes.", ""), key, "exists"),
+        table,
+        Statement(
+            "expectations/reference_closed",
+            ((table, key), (parent, key)),
+            quoted={"table": quoted_table(table), "parent": quoted_table(parent), "key": sql.identifier(key)},
+        ),
+        Words(
+            en=f"Every {{column}} in {{table}} exists in {parent}.",
+            nl=f"Elke {{column}} in {{table}} bestaat in {parent}.",
+            do_en="Ask the supplier for both files made in one go, with the same pseudonyms.",
+            do_nl="Vraag de leverancier om beide bestanden uit een en dezelfde levering, met dezelfde pseudoniemen.",
+        ),
+        column=key,
+    )
+
+
+def every_arm_present(table: str, name: str, arms: list[str]) -> Rule:
+    """Require persons in every arm that the design needs."""
+    return no_violations(
+        name,
+        table,
+        Statement("expectations/every_arm_present", ((table, "arm"),), {"arms": arms}, {"table": quoted_table(table)}),
+        Words(
+            en="Every arm that the design compares has persons in {table}.",
+            nl="Elke groep die het ontwerp vergelijkt heeft personen in {table}.",
+            do_en="Look at the plan's arms and value map, and at the rows that were rejected or excluded.",
+            do_nl="Kijk naar de groepen en waarden in het plan, en naar wat is geweigerd of uitgesloten.",
+        ),
+        column="arm",
+        threshold="0 arms empty",
+    )
+
+
 def _short(table: str) -> str:
     """Return the prefix of a table's check names; the analysis tables' own names say which half they are of."""
     schema, _, name = table.partition(".")
-    return f"cohort_{name}" if schema == "cohort" else name
+    return f"{schema}_{name}" if schema == "cohort" or table == "outcomes.trials" else name
 
 
 def _escaped(text: str) -> str:

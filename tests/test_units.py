@@ -77,7 +77,7 @@ def test_a_start_may_be_a_date_and_periods_may_be_left_out(tmp_path: Path) -> No
 def test_a_date_cannot_be_placed_among_bare_numbers(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     deliver_areas(bench, {"a": "2025-05-17", "b": ""}, ["1", "2", "3"], "adopted_on")
-    with pytest.raises(DeliveryError, match="bare numbers"):
+    with pytest.raises(DeliveryError, match="areas_start_of_the_same_kind"):
         build(bench, area_plan())
 
 
