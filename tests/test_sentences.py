@@ -48,6 +48,23 @@ CASES = {
     "harm": facts(direction="more", works=False, estimate=1.5, low=1.2, high=1.9),
     "nothing": facts(direction="no_effect_of_importance", works=False, estimate=0.98, low=0.8, high=1.2),
     "open": facts(direction="inconclusive", works=False, estimate=0.8, low=0.55, high=1.2),
+    "areas": facts(design="staggered_areas", unit="area", kind="inhabitants", measure="rate_ratio", per=1000,
+                   window_days=None, n_treated=27, n_comparison=40, raw=None, works=False),
+    "areas_open": facts(design="staggered_areas", unit="area", kind="ratio", measure="rate_ratio", raw=None,
+                        direction="inconclusive", works=False, with_programme=None, low=0.8, high=1.1),
+    "areas_values": facts(design="staggered_areas", unit="area", kind="difference", measure="mean_difference",
+                          estimate=-0.0052, low=-0.0094, high=-0.001, raw=None, works=False),
+    "series": facts(design="interrupted_series", unit="period", kind="series", measure="level_ratio", period="month",
+                    per=1, with_programme=40, without_programme=52, without_low=47, without_high=58, window_days=None,
+                    n_treated=24, n_comparison=60, raw=None, has_control=False, works=False, maryland=2),
+    "series_slope": facts(design="interrupted_series", unit="period", kind="ratio", measure="level_ratio", raw=None,
+                          period="month", n_treated=24, n_comparison=60, works=False),
+    "trials": facts(design="pooled_trials", unit="trial", kind="frequency", measure="odds_ratio", n_trials=7,
+                    window_days=None, direction="more", works=False, estimate=1.7, low=1.0, high=2.9),
+    "trials_differ": facts(design="pooled_trials", unit="trial", kind="ratio", measure="odds_ratio", n_trials=58,
+                           direction="inconclusive", works=False, is_prediction=True, mean=(0.65, 0.58, 0.74),
+                           window_days=None, with_programme=None, low=0.34, high=1.25,
+                           gates={"heterogeneity": "warned"}),
     "hidden": facts(direction="not_shown", works=False, kind="none", estimate=None, low=None, high=None, raw=None,
                     reason={"nl": "Te weinig mensen.", "en": "Too few people."}),
 }  # fmt: skip
@@ -128,7 +145,7 @@ def test_synthetic_is_said_in_words() -> None:
         assert "SYNTHETIC" not in verdict_line(facts(), language)
 
 
-VARIANTS = [*CASES.values(), facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
+VARIANTS = [*CASES.values(), facts(unit="area", design="staggered_areas", kind="inhabitants", measure="rate_ratio"), facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
             facts(low=0.1, high=0.3), facts(n_treated=None), facts(raw=None),
             facts(claims=(ClaimFact(words="half zo vaak", ruling="supported"),)),
             facts(claims=(ClaimFact(words="half zo vaak", ruling="not_established"),))]  # fmt: skip
@@ -166,6 +183,40 @@ def test_dutch_sentences_are_short() -> None:
     texts += [words["nl"] for key, words in TEXTS.items() if key.endswith(("_note", "_explained"))]
     sentences = [part for text in texts for part in re.split(r"(?<=[.!?;:])\s+", text) if part]
     assert sum(len(part.split()) for part in sentences) / len(sentences) <= 15
+
+
+NO_PERSONS = ("areas", "areas_open", "areas_values", "series", "series_slope")
+
+
+@pytest.mark.parametrize("name", NO_PERSONS)
+def test_nobody_takes_part_where_there_are_no_persons(name: str) -> None:
+    for language, words in (("nl", ("deelnemer", "mensen", "wie meedeed")), ("en", ("participant", "people"))):
+        said = " ".join(
+            [
+                verdict_line(CASES[name], language),  # type: ignore[arg-type]
+                *can_say(CASES[name], language),  # type: ignore[arg-type]
+                *cannot_say(CASES[name], language),  # type: ignore[arg-type]
+            ]
+        ).lower()
+        assert not [word for word in words if word in said], said
+
+
+def test_areas_series_and_trials_are_told_in_their_own_numbers() -> None:
+    assert frequency_sentence(CASES["areas"], "nl") == (
+        "In de gebieden met het programma telden we per jaar 21 keer contact met de politie op elke 1.000 inwoners; "
+        "zonder het programma zou dat 34 keer zijn geweest (27 tot 41)."
+    )
+    assert frequency_sentence(CASES["series"], "en") == (
+        "After the start a month counted 40 on average (contact with the police); "
+        "without the programme 52 would have been expected (47 to 58)."
+    )
+    assert "38 procent minder" in frequency_sentence(CASES["series_slope"], "nl")
+    assert "in deze studies" in frequency_sentence(CASES["trials"], "nl")
+    assert "next site" in frequency_sentence(CASES["trials_differ"], "en")
+    assert "0,0052 lager" in frequency_sentence(CASES["areas_values"], "nl")
+    assert any("27 gebieden" in said for said in can_say(CASES["areas"], "nl"))
+    assert any("60 maanden vóór de start en 24 erna" in said for said in can_say(CASES["series"], "nl"))
+    assert any("58 studies" in said for said in can_say(CASES["trials_differ"], "nl"))
 
 
 def test_a_single_person_is_spoken_of_in_the_singular() -> None:

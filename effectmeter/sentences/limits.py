@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from effectmeter.sentences import units
 from effectmeter.sentences.facts import Facts
-from effectmeter.sentences.numbers import Language, number, period
+from effectmeter.sentences.numbers import Language, interval, number, period
 from effectmeter.sentences.wording import RULINGS
+from effectmeter.shapes import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ CAN: tuple[Rule, ...] = (
     Rule(
         "works",
         lambda f: f.works,
-        lambda f: f"Het programma werkt: deelnemers hebben minder vaak te maken met {f.label['nl']}.",
-        lambda f: f"The programme works: participants have less {f.label['en']}.",
+        lambda f: _works("nl", f),
+        lambda f: _works("en", f),
     ),
     Rule(
         "benefit_unsure_cause",
@@ -67,6 +69,12 @@ CAN: tuple[Rule, ...] = (
         lambda f: f.raw is not None and f.direction != "not_shown",
         lambda f: f"{_raw('nl', f)}",
         lambda f: f"{_raw('en', f)}",
+    ),
+    Rule(
+        "mean_of_trials",
+        lambda f: f.mean is not None and f.direction != "not_shown",
+        lambda f: f"Gemiddeld over de studies is de verhouding {_mean(f, 'nl')}. Bij 1 is er geen verschil.",
+        lambda f: f"On average over the studies the ratio is {_mean(f, 'en')}. At 1 there is no difference.",
     ),
     Rule(
         "inconclusive",
@@ -153,10 +161,20 @@ CANNOT: tuple[Rule, ...] = (
     Rule(
         "only_the_programme",
         lambda f: not f.is_randomised and f.direction != "not_shown",
-        _fixed("Dat alleen het programma het verschil maakt. Wie meedeed, is niet door loting bepaald. "
-               "Iets wat niet gemeten is, kan meespelen."),
-        _fixed("That the programme alone makes the difference. Chance did not decide who took part. "
-               "Something that was not measured may play a part."),
+        lambda f: _ALONE[f.unit][0],
+        lambda f: _ALONE[f.unit][1],
+    ),
+    Rule(
+        "what_else_changed",
+        lambda f: f.unit == "period" and not f.has_control and f.direction != "not_shown",
+        _fixed("Wat er zonder het programma was gebeurd. Er is geen reeks van elders om mee te vergelijken."),
+        _fixed("What would have happened without the programme. There is no series from elsewhere to compare with."),
+    ),
+    Rule(
+        "everywhere",
+        lambda f: f.gates.get("heterogeneity") == "warned",
+        _fixed("Dat het overal zo uitpakt. De studies lopen daarvoor te ver uiteen."),
+        _fixed("That it turns out like this everywhere. The studies differ too much for that."),
     ),
     Rule(
         "later",
@@ -167,8 +185,8 @@ CANNOT: tuple[Rule, ...] = (
     Rule(
         "one_person",
         lambda f: True,
-        _fixed("Wat het programma voor één persoon of één gezin betekent."),
-        _fixed("What the programme means for one person or one family."),
+        lambda f: _ONE[f.unit][0],
+        lambda f: _ONE[f.unit][1],
     ),
 )  # fmt: skip
 """What cannot be said."""
@@ -189,6 +207,9 @@ def _is_open(facts: Facts) -> bool:
 
 
 def _is_ratio(facts: Facts) -> bool:
+    """Return whether the figure says how many times as much; odds say something else."""
+    if facts.measure == "odds_ratio":
+        return False
     return facts.measure.endswith("ratio") or facts.measure == "ratio_of_rate_ratios"
 
 
@@ -210,13 +231,86 @@ def _raw(language: Language, facts: Facts) -> str:
     return f"Nothing adjusted: {treated} of 100 participants, {comparison} of 100 in the comparison group ({label})."
 
 
+def _works(language: Language, facts: Facts) -> str:
+    label = facts.label[language]
+    if not facts.about_persons:
+        found = units.directed(facts, language)
+        return found if found.startswith(("Dit", "This")) else ""
+    more = facts.direction == "more"
+    if language == "nl":
+        return f"Het programma werkt: deelnemers hebben {'vaker' if more else 'minder vaak'} te maken met {label}."
+    return f"The programme works: participants have {'more' if more else 'less'} {label}."
+
+
+def _mean(facts: Facts, language: Language) -> str:
+    estimate, low, high = facts.mean or (None, None, None)
+    return f"{number(estimate, language)} ({interval(low, high, language)})"
+
+
+_ALONE: dict[Unit, tuple[str, str]] = {
+    "person": (
+        "Dat alleen het programma het verschil maakt. Wie meedeed, is niet door loting bepaald. "
+        "Iets wat niet gemeten is, kan meespelen.",
+        "That the programme alone makes the difference. Chance did not decide who took part. "
+        "Something that was not measured may play a part.",
+    ),
+    "area": (
+        "Dat alleen het programma het verschil maakt. Waar het begon, is niet door loting bepaald. "
+        "Iets wat niet gemeten is, kan meespelen.",
+        "That the programme alone makes the difference. Chance did not decide where it began. "
+        "Something that was not measured may play a part.",
+    ),
+    "period": (
+        "Dat alleen het programma het verschil maakt. Rond de start kan ook iets anders zijn veranderd.",
+        "That the programme alone makes the difference. Something else may have changed around the start.",
+    ),
+    "trial": (
+        "Dat alleen het programma het verschil maakt. Niet in elke studie besliste loting wie meedeed.",
+        "That the programme alone makes the difference. Chance did not decide in every study who took part.",
+    ),
+}
+_ONE: dict[Unit, tuple[str, str]] = {
+    "person": (
+        "Wat het programma voor één persoon of één gezin betekent.",
+        "What the programme means for one person or one family.",
+    ),
+    "area": (
+        "Wat het programma voor één gebied of één bewoner betekent.",
+        "What the programme means for one area or one resident.",
+    ),
+    "period": (
+        "Wat het programma in één bepaalde maand heeft gedaan.",
+        "What the programme did in one particular month.",
+    ),
+    "trial": (
+        "Wat het programma voor één persoon betekent, of op één bepaalde plek.",
+        "What the programme means for one person, or at one particular site.",
+    ),
+}
+
+
 def _about(language: Language, facts: Facts) -> str:
     treated, others = number(facts.n_treated, language, 0), number(facts.n_comparison, language, 0)
-    if language == "nl":
+    nl = language == "nl"
+    if facts.unit == "area":
+        against = f" en {others} om mee te vergelijken" if nl else f" and {others} to compare them with"
+        against = against if facts.n_comparison else ""
+        if nl:
+            return f"Dit gaat over {treated} gebieden met het programma{against}."
+        return f"This is about {treated} areas with the programme{against}."
+    if facts.unit == "period":
+        several = units.PERIODS[facts.period][language][1]
+        if nl:
+            return f"Dit gaat over {others} {several} vóór de start en {treated} erna."
+        return f"This is about {others} {several} before the start and {treated} after it."
+    trials = "" if facts.n_trials is None else f"{facts.n_trials} {'studies' if nl else 'studies'}"
+    if nl:
+        start = f"Dit gaat over {trials}, samen met ongeveer" if trials else "Dit gaat over ongeveer"
         against = f" en {others} mensen om mee te vergelijken" if facts.n_comparison else ""
-        return f"Dit gaat over ongeveer {treated} deelnemers{against}."
+        return f"{start} {treated} deelnemers{against}."
+    start = f"This is about {trials}, together with" if trials else "This is about"
     against = f" and {others} people to compare them with" if facts.n_comparison else ""
-    return f"This is about {treated} participants{against} (rounded)."
+    return f"{start} {treated} participants{against} (rounded)."
 
 
 def _quoted(facts: Facts, ruling: str) -> str:

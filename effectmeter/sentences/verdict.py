@@ -6,6 +6,7 @@ and cannot be said (`effectmeter.sentences.limits`). A causal word appears only 
 
 from __future__ import annotations
 
+from effectmeter.sentences import units
 from effectmeter.sentences.facts import Facts
 from effectmeter.sentences.numbers import Language, interval, number, period
 
@@ -39,6 +40,8 @@ def headline(facts: Facts, language: Language) -> str:
             if nl
             else f"This programme makes no difference of importance to {label}."
         )
+    if not facts.about_persons:
+        return units.directed(facts, language)
     more_or_less = ("minder", "fewer or less") if facts.direction == "fewer" else ("meer", "more")
     if facts.measure == "mean_difference":
         more_or_less = ("lager", "lower") if facts.direction == "fewer" else ("hoger", "higher")
@@ -81,14 +84,23 @@ def frequency_sentence(facts: Facts, language: Language) -> str:
     """Return the figures in words; empty where nothing may be shown."""
     if facts.direction == "not_shown" or facts.kind == "none":
         return ""
+    if facts.is_prediction:
+        return units.next_place(facts, language)
+    told = facts.with_programme is not None and facts.without_programme is not None
+    if facts.kind == "inhabitants" and told:
+        return units.per_inhabitants(facts, language)
+    if facts.kind == "series" and told:
+        return units.per_period(facts, language)
     if facts.kind in {"frequency", "rate"} and facts.with_programme is not None and facts.without_programme is not None:
         first = _of_every(facts, language)
         return f"{first}; {_without(facts, language)}." if facts.direction != "inconclusive" else (
             f"{first}. {_unsure(facts, language)}"
         )  # fmt: skip
     if facts.kind == "difference":
-        return _difference(facts, language)
-    return _ratio(facts, language)
+        return _difference(facts, language) if facts.about_persons else units.difference(facts, language)
+    if facts.unit == "trial":
+        return units.of_trials(facts, language)
+    return _ratio(facts, language) if facts.about_persons else units.ratio(facts, language)
 
 
 def _of_every(facts: Facts, language: Language) -> str:
@@ -100,17 +112,18 @@ def _of_every(facts: Facts, language: Language) -> str:
             if language == "nl"
             else f"For every {per} participants we counted {label} {count} times a year"
         )
-    within = _within(facts.window_days, language)
+    within = _within(facts.window_days, language) if facts.unit != "trial" else ""
+    among = "" if facts.unit != "trial" else {"nl": " in deze studies", "en": " in these studies"}[language]
     predicate = facts.predicate.get(language, "")
     if language == "nl":
         verb, _, rest = (predicate or "hadden er| te maken met " + label).partition("|")
         if count == 1:
             verb = verb.replace("kwamen", "kwam").replace("werden", "werd").replace("hadden", "had")
-        return f"Van elke {per} deelnemers {verb} {count} {within}{rest}"
+        return " ".join(f"Van elke {per} deelnemers{among} {verb} {count} {within}{rest}".split())
     verb = predicate or f"were recorded with {label}"
     if count == 1:
         verb = verb.replace("were ", "was ", 1)
-    return f"Of every {per} participants, {count} {verb} {within}"
+    return f"Of every {per} participants{among}, {count} {verb} {within}".rstrip()
 
 
 def _within(days: int | None, language: Language) -> str:
