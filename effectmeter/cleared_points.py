@@ -22,7 +22,7 @@ from effectmeter.results import SeriesPoint, TrialEffect
 from effectmeter.results import as_record as record_of
 
 _GROUPS = (1, 2, 3, 4, 6, 12, 24)
-_SHOWN = 0.75
+_SHOWN = 0.9
 """Periods are taken together until at least this share of them may be shown."""
 
 
@@ -38,8 +38,8 @@ def clear_series_points(points: Sequence[SeriesPoint], rules: Rules) -> pl.DataF
     of zero to nine possible.
     """
     records: list[dict[str, Any]] = []
-    for key in dict.fromkeys((point.outcome, point.series) for point in points):
-        own = sorted((p for p in points if (p.outcome, p.series) == key), key=lambda p: p.period)
+    for outcome in dict.fromkeys(point.outcome for point in points):
+        own = sorted((point for point in points if point.outcome == outcome), key=lambda point: point.period)
         for point in _large_enough(own, rules):
             is_few = disclosure.is_too_few(point.observed, rules.minimum_persons)
             limits = {

@@ -45,17 +45,22 @@ def clear_gates(
     counted
         Which numbers are counts.
     """
-    asked = _ASKED if counted == "all" else {}
-    return [
-        replace(
-            gate,
-            figure=clear_figure(gate.figure, rules, below=asked.get((gate.gate, gate.status), 0), n=n, counted=counted),
-            sentence=clear_text(gate.sentence, rules, "en", counted=counted),
-            sentence_nl=clear_text(gate.sentence_nl, rules, "nl", counted=counted),
-        )
-        for gate in gates
-    ]
+    return [_clear_gate(gate, rules, n, "named" if gate.gate in _ABOUT_ROWS else counted) for gate in gates]
 
+
+def _clear_gate(gate: GateResult, rules: Rules, n: float | None, counted: Counted) -> GateResult:
+    is_all = counted == "all"
+    below = _ASKED.get((gate.gate, gate.status), 0) if is_all else 0
+    return replace(
+        gate,
+        figure=clear_figure(gate.figure, rules, below=below, n=n if is_all else None, counted=counted),
+        sentence=clear_text(gate.sentence, rules, "en", counted=counted),
+        sentence_nl=clear_text(gate.sentence_nl, rules, "nl", counted=counted),
+    )
+
+
+_ABOUT_ROWS = frozenset({"agreement", "looks"})
+"""Gates that count analyses or quarters, in every design."""
 
 _ASKED = {
     ("size", "warned"): ENOUGH_PERSONS,

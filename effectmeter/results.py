@@ -210,18 +210,15 @@ class SeriesPoint:
 
     Attributes
     ----------
-    series
-        ``programme`` or ``control``.
     period
         Position on the calendar; gaps stay gaps.
     observed
-        Events counted; None in a gap.
+        Events counted.
     expected, conf_low, conf_high
         Events expected without the programme, with their interval; before the start what the model gives.
     """
 
     outcome: str
-    series: Literal["programme", "control"]
     period: int
     label: str
     is_after: bool

@@ -291,7 +291,6 @@ _RESULTS = (
         "one period of a series, as counted and as expected without the programme",
         (
             _OUTCOME,
-            Column("series", "text", "Which series.", allowed=("programme", "control")),
             Column("period", "int", "Position on the calendar, from 0."),
             Column("label", "text", "The period as delivered."),
             Column("is_after", "bool", "Whether the programme had begun."),
@@ -300,7 +299,7 @@ _RESULTS = (
             Column("conf_low", "float", "Lower limit of what is expected.", nullable=True, role="model"),
             Column("conf_high", "float", "Upper limit of what is expected.", nullable=True, role="model"),
         ),
-        key=("outcome", "series", "period"),
+        key=("outcome", "period"),
         storage="estimate.series_points",
         is_released=True,
     ),

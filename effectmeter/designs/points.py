@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from effectmeter.designs.base import AnalysisData, Design
-from effectmeter.designs.questions import primary_outcome
+from effectmeter.designs.series_points import PER, series_points
 from effectmeter.designs.trial_set import pooled_measure, trial_points
 from effectmeter.estimators.base import EstimationError
 from effectmeter.results import SeriesPoint, TrialEffect
@@ -67,17 +69,22 @@ def _trials(data: AnalysisData) -> tuple[TrialEffect, ...]:
 
 
 def _series(data: AnalysisData) -> tuple[SeriesPoint, ...]:
-    """Return the periods of the primary outcome, as counted."""
-    outcome = primary_outcome(data.plan)
-    frame = data.units["series"]
-    return tuple(
-        SeriesPoint(
-            outcome=outcome,
-            series="control" if row["is_control"] else "programme",
-            period=row["period"],
-            label=row["label"],
-            is_after=row["after"],
-            observed=row["count"],
+    """Return the periods of every outcome, in events: a rate per so many inhabitants is taken back to its count."""
+    own = data.units["series"].filter(~pl.col("is_control"))
+    people = {(row["outcome"], row["period"]): row["population"] for row in own.to_dicts()}
+    found = []
+    for point in series_points(data):
+        scale = 1.0 if point.unit == "count" else (people.get((point.outcome, point.period)) or 0.0) / PER
+        found.append(
+            SeriesPoint(
+                outcome=point.outcome,
+                period=point.period,
+                label=point.label,
+                is_after=point.is_after,
+                observed=round(scale * point.observed, 6),
+                expected=scale * point.counterfactual,
+                conf_low=scale * point.counterfactual_low,
+                conf_high=scale * point.counterfactual_high,
+            )
         )
-        for row in frame.filter(frame["outcome"] == outcome).to_dicts()
-    )
+    return tuple(found)

@@ -303,7 +303,7 @@ def _about(language: Language, facts: Facts) -> str:
         if nl:
             return f"Dit gaat over {others} {several} vóór de start en {treated} erna."
         return f"This is about {others} {several} before the start and {treated} after it."
-    trials = "" if facts.n_trials is None else f"{facts.n_trials} {'studies' if nl else 'studies'}"
+    trials = "" if facts.n_trials is None else f"{facts.n_trials} studies"
     if nl:
         start = f"Dit gaat over {trials}, samen met ongeveer" if trials else "Dit gaat over ongeveer"
         against = f" en {others} mensen om mee te vergelijken" if facts.n_comparison else ""
