@@ -100,7 +100,7 @@ def permutation_contrast(
     blocks = None if strata is None else strata[inside]
     covariates = np.column_stack([np.ones(int(inside.sum())), X[inside], stratum_columns(blocks, int(inside.sum()))])
     unit, block = _units(cluster[inside], treated[inside], blocks)
-    arm = np.bincount(unit, treated[inside]) / np.bincount(unit)
+    labels: FloatArray = np.bincount(unit, treated[inside]) / np.bincount(unit)
     problem = _Problem(
         family="poisson" if is_ratio else "gaussian",
         y=outcome[inside],
@@ -108,8 +108,8 @@ def permutation_contrast(
         treated=treated[inside],
         X=covariates,
         unit=unit,
-        arm=arm,
-        labels=_deals(arm, block, n_permutations, seed),
+        arm=labels,
+        labels=_deals(labels, block, n_permutations, seed),
     )
     return _inverted(problem, level)
 

@@ -284,7 +284,7 @@ def _factor(
     end = math.log(1e6) * (1.0 if is_up else -1.0)
     if gap(0.0) * gap(end) > 0.0:
         return None
-    return math.exp(abs(float(optimize.brentq(gap, *sorted((0.0, end)), xtol=1e-10))))
+    return math.exp(abs(float(optimize.brentq(gap, min(0.0, end), max(0.0, end), xtol=1e-10))))
 
 
 @dataclass(frozen=True, slots=True)
