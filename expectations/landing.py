@@ -68,7 +68,7 @@ def landing_rules(
     if "series" in plan.source:
         rules += series_rules(plan, day)
     if "trials" in plan.source:
-        rules += trials_rules()
+        rules += trials_rules(plan)
     if {"events", "person_counts"} & set(plan.source):
         rules += rate_rules(plan, day, previous_rates or {})
     return unique_names(rules)

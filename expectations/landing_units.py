@@ -177,7 +177,7 @@ def series_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
     )
 
 
-def trials_rules() -> Iterator[Rule]:
+def trials_rules(plan: Plan) -> Iterator[Rule]:
     """Yield what must hold of published trials."""
     yield no_violations(
         "trials_once",
@@ -224,7 +224,8 @@ def trials_rules() -> Iterator[Rule]:
     for arm in ("treated", "comparison"):
         yield _at_least_zero(TRIALS, f"events_{arm}")
         yield _above_zero(TRIALS, f"n_{arm}")
-        yield _pair_rule(f"n_{arm}", f"events_{arm}")
+        if plan.trials is None or plan.trials.measure != "rate_ratio":  # n is then time at risk
+            yield _pair_rule(f"n_{arm}", f"events_{arm}")
     yield _above_zero(TRIALS, "std_error")
 
 

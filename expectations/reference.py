@@ -32,14 +32,16 @@ def expectations_page() -> str:
     """Return the page as Markdown."""
     by_events = _example_plan("events", "absences")
     by_counts = _example_plan("person_counts")
-    landing = {rule.spec.name: rule.spec for plan in (by_events, by_counts) for rule in landing_rules(plan)}
-    parts = [
-        _INTRODUCTION.format(made=_MADE).strip(),
-        "## The delivery",
-        _table(landing.values()),
-        "## The analysis tables",
-        _table(rule.spec for rule in analysis_rules(by_events)),
-    ]
+    parts = [_INTRODUCTION.format(made=_MADE).strip()]
+    for title, plans in (
+        ("Persons", (by_events, by_counts)),
+        ("Areas", (_unit_plan("staggered_areas", "areas", "area_counts"),)),
+        ("Series", (_unit_plan("interrupted_series", "series"),)),
+        ("Trials", (_unit_plan("pooled_trials", "trials"),)),
+    ):
+        landing = {rule.spec.name: rule.spec for plan in plans for rule in landing_rules(plan)}
+        parts += [f"## {title}: the delivery", _table(landing.values())]
+        parts += [f"## {title}: the analysis tables", _table(rule.spec for rule in analysis_rules(plans[0]))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,6 +72,20 @@ def _example_plan(*tables: str) -> Plan:
             "outcomes": {"outcome": {"event": "conviction", **where}},
             "cluster": "site_id",
             "expectations": {"event_rate_per_year": {"outcome": [0.0, 5.0]}},
+        }
+    )
+
+
+def _unit_plan(design: str, *tables: str) -> Plan:
+    areas = {"adjust_for": {"covariate": "numeric"}, "programme_life": {"from": "2019-01-01"}}
+    return Plan.model_validate(
+        {
+            "programme": "example",
+            "title": "Example",
+            "design": design,
+            "source": {table: f"{table}.csv" for table in tables},
+            "outcomes": {"outcome": {}},
+            **(areas if "areas" in tables else {}),
         }
     )
 
