@@ -207,9 +207,10 @@ def _part(area: AreaPanel, cohort: CalibratedCohort, asked) -> CalibratedPart | 
     ]
     if any((side < 0).any() for side in rows):
         return None
-    totals = [np.nanmean(np.where(after, values[side], np.nan), axis=1) * int(after.sum()) for side in rows]
-    if any(np.isnan(total).any() for total in totals):
-        totals = [np.nan_to_num(total) for total in totals]
+    inside = [np.where(after, values[side], np.nan) for side in rows]
+    seen = [(~np.isnan(part)).sum(axis=1) for part in inside]
+    # an area with a gap counts at its own mean; one without any period after the start at nothing
+    totals = [np.nansum(p, axis=1) / np.maximum(n, 1) * int(after.sum()) for p, n in zip(inside, seen, strict=True)]
     return CalibratedPart(
         calibration=cohort.calibration,
         treated=totals[0],

@@ -12,7 +12,7 @@ import numpy as np
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.questions import measures_of
-from effectmeter.designs.rows import LEVEL, blank_row, not_estimable, with_counts, with_estimate
+from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
 from effectmeter.designs.staggered_areas_calibrated import (
     CalibratedCohort,
     calibrated_bound,
@@ -177,7 +177,13 @@ def row_at(data: AnalysisData, row: EffectRow, at: Callable[[float], Estimate], 
     if row.measure == "percent_change":
         scale = 100.0
     try:
-        return with_estimate(data, row, at(LEVEL), refit=at, scale=scale)
+        found = at(LEVEL)
+        if found.low is None and found.high is None:
+            raise ReasonedError(
+                "too little was counted before or after the start to give even a bound",
+                "Vóór of na de start is te weinig geteld. Dan is er zelfs geen grens te geven.",
+            )
+        return with_estimate(data, row, found, refit=at, scale=scale)
     except EstimationError as fault:
         return not_estimable(row, fault)
 

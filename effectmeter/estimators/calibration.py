@@ -77,30 +77,33 @@ def calibrate(treated: FloatArray, comparison: FloatArray) -> Calibration:
     varies = spread > 1e-12 * np.maximum(np.abs(both).max(axis=0), 1e-300)
     Z = np.column_stack([np.ones(n1 + n0), (both[:, varies] - centre[varies]) / spread[varies]])
     target, z, q = Z[:n1].sum(axis=0), Z[n1:], n1 / n0
-    best: tuple[float, FloatArray] | None = None
+    weight = np.full(n0, q)
+    gap = _gap(weight, z, target, n1)
     for penalty in (0.0, 1e-6, 1e-4, 1e-2, 1.0):
-        weight = _solve(z, target, q, penalty * n1)
-        if weight is None:
+        found = _solve(z, target, q, penalty * n1)
+        if found is None or not found.sum() > 0.0:
             continue
-        gap = float(np.abs(weight @ z - target).max()) / n1
-        if best is None or gap < best[0]:
-            best = gap, weight
-        if penalty == 0.0 and gap < TOLERANCE:
+        found = found * (n1 / found.sum())
+        if _gap(found, z, target, n1) < gap:
+            weight, gap = found, _gap(found, z, target, n1)
+        if gap < TOLERANCE:
             break
-        if penalty > 0.0:
-            break
-    if best is None:
-        best = float(np.abs(q * z.sum(axis=0) - target).max()) / n1, np.full(n0, q)
-    gap, weight = best
     return Calibration(weight=weight, is_exact=gap < TOLERANCE, largest_gap=gap, basis=z, treated_basis=Z[:n1])
+
+
+def _gap(weight: FloatArray, z: FloatArray, target: FloatArray, n1: int) -> float:
+    return float(np.abs(weight @ z - target).max()) / n1
 
 
 def _solve(z: FloatArray, target: FloatArray, q: float, penalty: float) -> FloatArray | None:
     """Return the weights, or None where the minimum runs off."""
 
+    shrink = np.full(z.shape[1], penalty)
+    shrink[0] = 0.0  # the number of areas is always met
+
     def value(slopes: FloatArray) -> float:
         inside = np.maximum(0.0, 1.0 + z @ slopes)
-        return float(0.5 * q * inside @ inside - slopes @ target + 0.5 * penalty * slopes @ slopes)
+        return float(0.5 * q * inside @ inside - slopes @ target + 0.5 * (shrink * slopes) @ slopes)
 
     slopes = np.zeros(z.shape[1])
     now = value(slopes)
@@ -108,10 +111,10 @@ def _solve(z: FloatArray, target: FloatArray, q: float, penalty: float) -> Float
         inside = 1.0 + z @ slopes
         active = inside > 0.0
         weight = q * np.where(active, inside, 0.0)
-        gradient = weight @ z - target + penalty * slopes
+        gradient = weight @ z - target + shrink * slopes
         if np.abs(gradient).max() < 1e-10 * max(1.0, float(np.abs(target).max())):
             return weight
-        hessian = q * z[active].T @ z[active] + penalty * np.eye(len(slopes))
+        hessian = q * z[active].T @ z[active] + np.diag(shrink)
         hessian[np.diag_indices_from(hessian)] += 1e-12 * q * len(z)
         step = -np.linalg.solve(hessian, gradient)
         downhill = float(gradient @ step)
