@@ -201,7 +201,7 @@ def _objective(problem: _Problem, beta: FloatArray) -> tuple[float, FloatArray, 
     sign, determinant = np.linalg.slogdet(information)
     if sign <= 0.0:
         return -np.inf, np.zeros_like(beta), information
-    h = slope * np.einsum("ij,jk,ik->i", X, np.linalg.inv(information), X, optimize=True)  # leverage per unit of weight
+    h = slope * ((X @ np.linalg.inv(information)) * X).sum(axis=1)  # leverage per unit of weight
     if problem.family == "poisson":
         likelihood = float((w * (problem.y * np.log(np.maximum(mean, 1e-300)) - mean)).sum())
         score = X.T @ (w * (problem.y - mean + h / 2.0))
