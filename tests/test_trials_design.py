@@ -132,12 +132,16 @@ def test_subgroups_of_trials_and_how_they_differ() -> None:
     rows = rows_of(data_of(frame, trials_plan(subgroups=["age"])))
     young, old = only(rows, subgroup="age=young"), only(rows, subgroup="age=old")
     assert young.analysis == old.analysis == "subgroup" and young.n_clusters_treated == 3
-    test = only(rows, subgroup="interaction=age: young vs old")
-    assert test.estimate == pytest.approx((young.estimate or 0) / (old.estimate or 1))
-    assert test.std_error == pytest.approx(math.hypot(young.std_error or 0, old.std_error or 0))
+    test = only(rows, subgroup="age: interaction")
+    assert (test.estimator, test.variance, test.analysis) == ("interaction", "wald", "subgroup")
+    assert test.estimate == pytest.approx((old.estimate or 0) / (young.estimate or 1))
+    assert (test.std_error or 0) > math.hypot(young.std_error or 0, old.std_error or 0)  # the t of few trials is in it
+    assert 0.05 < (test.p_value or 0) < 1 and test.n_clusters_treated == 7
     alone = published("scared").with_columns(age=pl.Series(["young"] + ["old"] * 6))
     single = only(rows_of(data_of(alone, trials_plan(subgroups=["age"]))), subgroup="age=young")
     assert single.status == "not_estimable" and single.reason and single.reason_nl
+    lost = only(rows_of(data_of(alone, trials_plan(subgroups=["age"]))), subgroup="age: interaction")
+    assert lost.status == "not_estimable" and lost.reason_nl
 
 
 def test_a_plan_may_name_its_outcome_and_further_measures() -> None:

@@ -10,7 +10,7 @@ import pytest
 from trial_frames import counts_of, golden, published
 
 from effectmeter.estimators.base import Estimate, EstimationError, NoEventsError, SeparationError
-from effectmeter.estimators.pooling import asymmetry, difference, heterogeneity, pool, tau2_dl, tau2_reml, weights
+from effectmeter.estimators.pooling import asymmetry, heterogeneity, pool, tau2_dl, tau2_reml, weights
 from effectmeter.estimators.pooling_counts import (
     TrialCounts,
     collapsed,
@@ -314,18 +314,6 @@ def test_weights_add_up_and_favour_large_trials_less_where_trials_differ() -> No
     reml, fixed = weights(y, v, method="reml_hk"), weights(y, v, method="mantel_haenszel")
     assert reml.sum() == pytest.approx(1) and fixed.sum() == pytest.approx(1)
     assert reml.max() < fixed.max() / 3
-
-
-def test_two_groups_are_compared_by_welch() -> None:
-    y, v = estimates("cbt", "OR")
-    one, other = pool(y[:17], v[:17]), pool(y[17:], v[17:])
-    found = difference(one, other)
-    assert found.value == pytest.approx((one.value or 0) / (other.value or 1))
-    assert found.std_error == pytest.approx(math.hypot(one.std_error or 0, other.std_error or 0))
-    assert 16 < (found.df or 0) < 56
-    assert difference(replace(one, df=None), replace(other, df=None)).df is None
-    with pytest.raises(EstimationError):
-        difference(replace(one, std_error=None), other)
 
 
 def test_the_intervals_cover_what_was_planted() -> None:

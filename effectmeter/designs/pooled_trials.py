@@ -10,6 +10,7 @@ without a variance between trials: the prediction is then made with ``reml_hk``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -21,13 +22,17 @@ from effectmeter.designs.questions import measures_of, primary_outcome
 from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_estimate
 from effectmeter.designs.trial_set import TrialSet, pooled_measure, trial_set
 from effectmeter.estimators.base import Estimate, EstimationError, SeparationError
-from effectmeter.estimators.pooling import MEAN, PREDICTION, Method, difference, heterogeneity, pool
+from effectmeter.estimators.interaction import interaction
+from effectmeter.estimators.pooling import MEAN, PREDICTION, Method, heterogeneity, pool
 from effectmeter.estimators.pooling_counts import collapsed, mantel_haenszel
 from effectmeter.estimators.pooling_exact import binomial_normal, exact_bound
 from effectmeter.estimators.small_samples import few_events
 from effectmeter.gates import trials as gates_of_trials
+from effectmeter.gates.agreement import agreement
 from effectmeter.gates.base import Gate
+from effectmeter.gates.looks import looks
 from effectmeter.gates.trials import demotes
+from effectmeter.looks import implied_std_error
 from effectmeter.results import Comparability, EffectRow, GateResult
 
 EXACT = "binomial_normal"
@@ -46,6 +51,8 @@ class PooledTrials:
         gates_of_trials.number_of_trials,
         gates_of_trials.heterogeneity,
         gates_of_trials.small_studies,
+        agreement,
+        looks,
         gates_of_trials.power_of_trials,
     )
 
@@ -273,7 +280,7 @@ def _without_one(data: AnalysisData, trials: TrialSet, main: str) -> tuple[Effec
 
 
 def _subgroups(data: AnalysisData, trials: TrialSet, main: str) -> tuple[EffectRow, ...]:
-    """Return the mean within each group of trials, and how the groups differ from the first one."""
+    """Return the mean within each group of trials, and whether the groups differ."""
     rows = []
     for column, values in trials.groups.items():
         within: list[tuple[str, TrialSet]] = [
@@ -283,16 +290,31 @@ def _subgroups(data: AnalysisData, trials: TrialSet, main: str) -> tuple[EffectR
         for value, group in within:
             row = _row(data, trials.measure, main, "subgroup", subgroup=f"{column}={value}")
             rows.append(_estimated(data, row, group, partial(_mean, group, main)))
-        for value, group in within[1:]:
-            first, reference = within[0]
-            label = f"interaction={column}: {value} vs {first}"
-            row = _row(data, trials.measure, main, "subgroup", subgroup=label)
-            both = trials.only(np.array([other in (first, value) for other in values]))
-            rows.append(_estimated(data, row, both, partial(_between, group, reference, main)))
+        if len(within) > 1:
+            rows.append(_interaction(data, trials, column, rows[-len(within) :]))
     return tuple(rows)
 
 
-def _between(one: TrialSet, other: TrialSet, method: str, level: float) -> Estimate:
-    """Return how two groups of trials differ."""
-    means = (_mean(group, method, level) for group in (one, other))
-    return difference(*means, level=level, is_log=one.is_ratio)
+def _interaction(data: AnalysisData, trials: TrialSet, column: str, groups: list[EffectRow]) -> EffectRow:
+    """Return the test of whether groups of trials differ, from their own means.
+
+    An error is what the group's interval amounts to: Hartung and Knapp's t is in it.
+    """
+    row = _row(data, trials.measure, "interaction", "subgroup", "wald", f"{column}: interaction")
+    row = _with_trials(row, trials)
+    found = [(group, implied_std_error(group.conf_low, group.conf_high, is_ratio=group.is_ratio)) for group in groups]
+    known = [
+        (math.log(group.estimate) if group.is_ratio else group.estimate, error)
+        for group, error in found
+        if group.estimate and error is not None
+    ]
+    try:
+        if len(known) < 2:
+            raise ReasonedError(
+                "fewer than two groups of trials have a mean with an interval, so they cannot be compared",
+                "Minder dan twee groepen studies hebben een uitkomst met een marge. Dan is er niets te vergelijken.",
+            )
+        values, errors = zip(*known, strict=True)
+        return with_estimate(data, row, interaction(values, errors, is_log=row.is_ratio, level=LEVEL))
+    except EstimationError as fault:
+        return not_estimable(row, fault)

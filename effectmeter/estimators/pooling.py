@@ -276,36 +276,6 @@ def asymmetry(
     return Asymmetry(test=test, slope=float(fit.params[1]), std_error=float(fit.bse[1]), p_value=float(fit.pvalues[1]))
 
 
-def difference(one: Estimate, other: Estimate, *, level: float = 0.95, is_log: bool = True) -> Estimate:
-    """Compare two pooled means of different trials: a ratio of ratios, or a difference of differences.
-
-    Welch's t where either mean has a t reference: degrees of freedom by Satterthwaite.
-
-    Raises
-    ------
-    EstimationError
-        Either has no value or no error.
-
-    References
-    ----------
-    Borenstein & Higgins (2013), doi:10.1007/s11121-013-0377-7.
-    """
-    if one.value is None or other.value is None or one.std_error is None or other.std_error is None:
-        raise EstimationError("a group of trials has no mean with an error, so groups cannot be compared")
-    points = [math.log(item.value or 1.0) if is_log else float(item.value or 0.0) for item in (one, other)]
-    squares = [item.std_error**2 for item in (one, other) if item.std_error is not None]
-    parts = [square**2 / item.df for square, item in zip(squares, (one, other), strict=True) if item.df is not None]
-    return wald(
-        points[0] - points[1],
-        math.sqrt(sum(squares)),
-        level=level,
-        estimator=one.estimator,
-        variance=one.variance,
-        df=sum(squares) ** 2 / sum(parts) if parts else None,
-        is_log=is_log,
-    )
-
-
 def _checked(estimates: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the estimates as numbers, or say why they cannot be pooled."""
     y, v = np.asarray(estimates, np.float64), np.asarray(variances, np.float64)
