@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from effectmeter.results import EffectRow, GateResult
 
-COMPARABILITY_GATES = frozenset({"balance", "overlap", "placebo_period", "negative_controls", "peak_selection"})
+COMPARABILITY_GATES = frozenset(
+    {"balance", "overlap", "placebo_period", "negative_controls", "peak_selection", "pre_trends"}
+)
 """Gates that say whether the arms may be compared. The rows that show that they may not stay visible."""
 
 _EVIDENCE = frozenset({"placebo", "negative_control"})
@@ -29,8 +31,8 @@ _DIFFERENCES = frozenset({"risk_difference", "rate_difference", "percent_change"
 def apply_gates(effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> tuple[EffectRow, ...]:
     """Hide every row that a failed gate concerns, with the gate's sentence, and fill in the corrected p-values.
 
-    Only ``failed`` hides. Placebo and negative-control rows survive a failed comparability gate, since they are its
-    evidence. The raw change of a before-after design, and what change to expect without effect, survive a failed
+    Only ``failed`` hides. Placebo and negative-control rows, and event-study rows before the start, survive a failed
+    comparability gate, since they are its evidence. The raw change of a before-after design, and what change to expect without effect, survive a failed
     `peak_selection` or `clusters` gate: they are shown as changes, never as an effect. A row that is not estimable
     keeps its own reason.
     """
@@ -40,7 +42,8 @@ def apply_gates(effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> tu
 
 def is_hidden_by(gate: GateResult, row: EffectRow) -> bool:
     """Return whether `gate`, when failed, hides `row`."""
-    if row.analysis in _EVIDENCE and gate.gate in COMPARABILITY_GATES:
+    before_the_start = row.analysis == "event_study" and (row.subgroup or "").startswith("event_time=-")
+    if (row.analysis in _EVIDENCE or before_the_start) and gate.gate in COMPARABILITY_GATES:
         return False
     describes = row.analysis == "unadjusted" or row.estimator == "expected_without_effect"
     if row.design == "before_after" and describes and gate.gate in _DESCRIPTIVE_GATES:
