@@ -32,9 +32,9 @@ def apply_gates(effects: Sequence[EffectRow], gates: Sequence[GateResult]) -> tu
     """Hide every row that a failed gate concerns, with the gate's sentence, and fill in the corrected p-values.
 
     Only ``failed`` hides. Placebo and negative-control rows, and event-study rows before the start, survive a failed
-    comparability gate, since they are its evidence. The raw change of a before-after design, and what change to expect without effect, survive a failed
-    `peak_selection` or `clusters` gate: they are shown as changes, never as an effect. A row that is not estimable
-    keeps its own reason.
+    comparability gate, since they are its evidence. The raw change of a before-after design, and what change to expect
+    without effect, survive a failed `peak_selection` or `clusters` gate: they are shown as changes, never as an effect.
+    A row that is not estimable keeps its own reason.
     """
     failed = [gate for gate in gates if gate.status == "failed"]
     return tuple(_hidden(row, failed) for row in with_adjusted_p(effects))
