@@ -23,16 +23,16 @@ from effectmeter.estimators.series_terms import SeriesDesign, Terms, build_terms
 
 SEED = 20260101
 DISPERSION = 2.0
-BOTH_SIGNS, NOT_NEGATIVE = np.linspace(-0.98, 0.98, 50), np.linspace(0.0, 0.98, 50)
-METHODS = ("independent", "Newey-West", "widened", "plug-in", "averaged, from -1", "averaged, from 0")
+AR1_ONLY = np.array([(rho, 1.0) for rho in np.linspace(-0.98, 0.98, 50)])
+METHODS = ("independent", "Newey-West", "widened", "plug-in", "averaged", "with own chance")
 WORDS = {
     "independent": "quasi-Poisson, neighbours taken as independent",
     "Newey-West": "the same estimate, Newey-West error (Bartlett, lag 4 (n/100)^(2/9)), t",
     "widened": "the same estimate, error widened for an AR(1) at the restricted-likelihood estimate of rho",
     "plug-in": "generalised least squares at the restricted-likelihood estimate of rho",
-    "averaged, from -1": "generalised least squares averaged over the restricted likelihood of rho in (-1, 1): "
-    "`estimators/series_model.py`",
-    "averaged, from 0": "the same with rho in [0, 1)",
+    "averaged": "generalised least squares averaged over the restricted likelihood of rho in (-1, 1)",
+    "with own chance": "the same with a share of the variance that is no AR(1) but each period's own; this is what "
+    "`estimators/series_model.py` does",
 }
 
 
@@ -88,13 +88,13 @@ def widened(period: FloatArray, fit: SeriesFit, design: SeriesDesign, rho: float
 
 def at_peak(fit: SeriesFit) -> SeriesFit:
     """Return the fit at the most believed correlation alone."""
-    k = int(np.argmax(fit.rho_weight))
+    k = int(np.argmax(fit.believed))
     one = slice(k, k + 1)
     return replace(
         fit,
         beta=fit.beta_at[k],
-        rho=fit.rho[one],
-        rho_weight=np.ones(1),
+        correlation=fit.correlation[one],
+        believed=np.ones(1),
         beta_at=fit.beta_at[one],
         covariance_at=fit.covariance_at[one],
     )
@@ -107,15 +107,15 @@ def one(rng: np.random.Generator, n: int, rho: float, mean: float, kind: str) ->
     level = design.direction("level")
     shared: dict[str, Any] = {"estimator": "", "variance": ""}
     plain = fit_series(y, design.X, period, autocorrelation="none")
-    both = fit_series(y, design.X, period, rho_grid=BOTH_SIGNS)
-    positive = fit_series(y, design.X, period, rho_grid=NOT_NEGATIVE)
+    both = fit_series(y, design.X, period, correlations=AR1_ONLY)
+    ours = fit_series(y, design.X, period)
     peak = at_peak(both)
     t = float(stats.t.ppf(0.975, plain.df))
     centre = float(plain.beta @ level)
     found: list[tuple[float, float]] = []
-    for error in (newey_west(y, plain, design), widened(period, plain, design, float(peak.rho[0]))):
+    for error in (newey_west(y, plain, design), widened(period, plain, design, float(peak.correlation[0, 0]))):
         found.append((float(abs(centre) <= t * error), 2 * t * error))
-    intervals: list[Estimate] = [fit.combination(level, **shared) for fit in (plain, peak, both, positive)]
+    intervals: list[Estimate] = [fit.combination(level, **shared) for fit in (plain, peak, both, ours)]
     rows = [(float(e.low <= 1 <= e.high), math.log(e.high / e.low)) for e in intervals if e.low and e.high]
     return [rows[0], *found, *rows[1:]]
 
@@ -141,7 +141,7 @@ def table(repetitions: int) -> str:
         [
             (kind, n, mean, rho)
             for kind in ("residual", "latent")
-            for n in (40, 60, 100, 150)
+            for n in (40, 60, 150)
             for mean in (50.0,)
             for rho in (0.0, 0.3, 0.6)
         ]

@@ -13,7 +13,7 @@ import pytest
 
 from effectmeter.estimators.base import Estimate
 from effectmeter.estimators.series import Series, SeriesModel, analyse, plain_change, raw_ratio
-from effectmeter.estimators.series_model import _average, fit_series
+from effectmeter.estimators.series_model import _average, _Filter, fit_series
 from effectmeter.estimators.series_terms import Terms, build_terms
 
 FOLDER = Path(__file__).parent / "references"
@@ -85,7 +85,9 @@ def test_against_a_control_as_a_share_of_both() -> None:
 def test_correlated_neighbours_over_gaps(rho: float) -> None:
     expected = GOLDEN[f"ar1_{rho:g}"]
     design = build_terms(MONTH, ALONE.after, MONTH % 12, Terms(), start=36)
-    fit = fit_series(DATA["count"], design.X, MONTH, offset=np.log(DATA["population"]), rho_grid=np.array([rho]))
+    fit = fit_series(
+        DATA["count"], design.X, MONTH, offset=np.log(DATA["population"]), correlations=np.array([[rho, 1.0]])
+    )
     found = fit.combination(design.direction("level"), estimator="", variance="")
     assert found.value == pytest.approx(expected["estimate"], rel=1e-6)
     assert fit.dispersion == pytest.approx(expected["dispersion"], rel=1e-6)
@@ -99,9 +101,9 @@ def test_the_restricted_likelihood_of_the_correlation() -> None:
     z = np.log(DATA["count"] / DATA["population"])
     df = len(z) - design.X.shape[1]
     for rho, value in GOLDEN["restricted_likelihood"].items():
-        grid = np.array([0.0, float(rho), 0.0])  # the ends of a grid count for half
-        weight = _average(design.X, z, np.diff(MONTH).astype(np.float64), df, grid).weight
-        assert math.log(weight[1] / (2.0 * weight[0])) == pytest.approx(value, rel=1e-6)
+        grid = np.array([[0.0, 1.0], [float(rho), 1.0]])
+        weight = _average(design.X, z, _Filter.of(np.diff(MONTH).astype(np.float64), grid), df).weight
+        assert math.log(weight[1] / weight[0]) == pytest.approx(value, rel=1e-6)
 
 
 def test_a_dispersion_below_one_does_not_narrow_the_interval() -> None:

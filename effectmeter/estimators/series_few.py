@@ -81,12 +81,11 @@ def few_score_ratio(
     if known.df < 1:
         raise EstimationError("there are fewer periods before the start than the model has terms")
     apart = np.abs(period[:, None] - period[None, :]).astype(np.float64)
-    correlation = sum(
-        weight * np.where(apart == 0.0, 1.0, rho**apart)
-        for rho, weight in zip(known.rho, known.rho_weight, strict=True)
-        if weight > 1e-6
-    )
-    correlation = np.asarray(correlation) / float(np.asarray(correlation)[0, 0])
+    same = np.eye(len(period))
+    correlation = np.zeros((len(period), len(period)))
+    for (rho, share), believed in zip(known.correlation, known.believed, strict=True):
+        if believed > 1e-6:
+            correlation += believed * (share * np.where(apart == 0.0, 1.0, rho**apart) + (1.0 - share) * same)
     dispersion = max(1.0, known.dispersion)
 
     columns = independent_columns(X[before])
