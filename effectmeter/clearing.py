@@ -18,7 +18,7 @@ from effectmeter.clearing_sets import with_complements, without_remainders
 from effectmeter.disclosure import FromCounts, Pair
 from effectmeter.disclosure_texts import clear_text
 from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
-from effectmeter.looks import verdict_interval, verdict_level
+from effectmeter.looks import look_number, verdict_interval, verdict_level
 from effectmeter.results import EffectRow
 
 SATURATED: Mapping[str, tuple[Callable[[Pair, Pair], FromCounts | None], bool]] = {
@@ -252,7 +252,8 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
     low, high = disclosure.bound_as_with_few(
         pair, (base[0], base[1]), context.rules, level=row.conf_level, binomial=binomial
     )
-    wider = verdict_level(None, context.looks, level=row.conf_level)
+    look = look_number(context.looks, row.quarter)
+    wider = verdict_level(None, context.looks, level=row.conf_level, look=look)
     bounds = disclosure.bound_as_with_few(pair, (base[0], base[1]), context.rules, level=wider, binomial=binomial)
     return replace(
         bare,
@@ -299,7 +300,15 @@ def _from_counts(row: EffectRow, counted: EffectRow, context: Context) -> Effect
     )
     scale = 1.0 if row.is_ratio else published[0][1] / published[1][1]
     verdict = verdict_interval(
-        again.value, error, low, high, looks=context.looks, is_ratio=row.is_ratio, level=row.conf_level, scale=scale
+        again.value,
+        error,
+        low,
+        high,
+        looks=context.looks,
+        look=look_number(context.looks, row.quarter),
+        is_ratio=row.is_ratio,
+        level=row.conf_level,
+        scale=scale,
     )
     distance = abs(math.log(again.value) if row.is_ratio else again.value) / error if error else 0.0
     return replace(

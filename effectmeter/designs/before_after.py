@@ -21,6 +21,7 @@ from effectmeter.gates.agreement import agreement
 from effectmeter.gates.base import Gate, has_comparison
 from effectmeter.gates.comparable import negative_controls
 from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.looks import looks
 from effectmeter.gates.people import clusters, follow_up, size, time_zero
 from effectmeter.gates.periods import expected_drop, peak_selection
 from effectmeter.gates.power import power
@@ -45,6 +46,7 @@ class BeforeAfter:
         expected_drop,
         negative_controls,
         agreement,
+        looks,
         power,
     )
 

@@ -15,8 +15,11 @@ from effectmeter.designs.sample import Sample
 from effectmeter.estimators.balance import effective_sample_size
 from effectmeter.estimators.base import EstimationError, FloatArray, Weights
 from effectmeter.estimators.weighting import fit_weights
+from effectmeter.gates.agreement import agreement, immortal_time
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import balance_weighted, negative_controls, overlap
+from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.looks import looks
 from effectmeter.gates.people import clusters, follow_up, size, time_zero
 from effectmeter.gates.periods import placebo_period
 from effectmeter.gates.power import power
@@ -35,11 +38,16 @@ class ComparisonCohort:
         size,
         clusters,
         time_zero,
+        immortal_time,
         follow_up,
+        missing,
+        linkage,
         balance_weighted,
         overlap,
         placebo_period,
         negative_controls,
+        agreement,
+        looks,
         power,
     )
 

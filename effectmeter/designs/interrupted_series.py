@@ -25,8 +25,10 @@ from effectmeter.estimators.series import (
     plain_change,
     raw_ratio,
 )
+from effectmeter.gates.agreement import agreement
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import negative_controls
+from effectmeter.gates.looks import looks
 from effectmeter.gates.series import autocorrelation, control_series, periods, placebo_period, power, pre_trends
 from effectmeter.results import RATIO_MEASURES, Comparability, EffectRow, GateResult
 
@@ -57,6 +59,8 @@ class InterruptedSeries:
         control_series,
         autocorrelation,
         negative_controls,
+        agreement,
+        looks,
         power,
     )
 

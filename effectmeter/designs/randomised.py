@@ -10,8 +10,11 @@ from effectmeter.designs.comparability import balance_rows, covariate_matrix
 from effectmeter.designs.persons import Method, effect_rows
 from effectmeter.designs.sample import Sample
 from effectmeter.estimators.base import EstimationError, Weights
+from effectmeter.gates.agreement import agreement, immortal_time
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import balance_randomised, negative_controls
+from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.looks import looks
 from effectmeter.gates.people import clusters, follow_up, size, time_zero
 from effectmeter.gates.periods import placebo_period
 from effectmeter.gates.power import power
@@ -27,10 +30,15 @@ class Randomised:
         size,
         clusters,
         time_zero,
+        immortal_time,
         follow_up,
+        missing,
+        linkage,
         balance_randomised,
         placebo_period,
         negative_controls,
+        agreement,
+        looks,
         power,
     )
 

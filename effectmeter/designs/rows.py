@@ -19,7 +19,7 @@ from effectmeter.estimators.base import (
     NoEventsError,
     SeparationError,
 )
-from effectmeter.looks import Bounds, verdict_interval, wald_bounds
+from effectmeter.looks import Bounds, look_number, verdict_interval, wald_bounds
 from effectmeter.results import RATIO_MEASURES, EffectRow
 
 LEVEL = 0.95
@@ -109,6 +109,7 @@ def with_estimate(
         low,
         high,
         looks=data.plan.looks,
+        look=look_number(data.plan.looks, data.quarter),
         is_ratio=is_ratio,
         level=estimate.level,
         df=estimate.df,

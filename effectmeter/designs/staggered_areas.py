@@ -38,9 +38,11 @@ from effectmeter.designs.staggered_areas_rows import (
     unadjusted_rows,
 )
 from effectmeter.estimators.base import EstimationError
+from effectmeter.gates.agreement import agreement
 from effectmeter.gates.areas import balance, clusters, power, pre_trends, spill_over
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import negative_controls
+from effectmeter.gates.looks import looks
 from effectmeter.results import BalanceRow, Comparability, EffectRow, GateResult
 
 _BESIDE = (
@@ -59,7 +61,16 @@ class StaggeredAreas:
 
     name = "staggered_areas"
     tables: tuple[str, ...] = ("areas", "area_counts")
-    gate_list: tuple[Gate, ...] = (clusters, pre_trends, balance, spill_over, negative_controls, power)
+    gate_list: tuple[Gate, ...] = (
+        clusters,
+        pre_trends,
+        balance,
+        spill_over,
+        negative_controls,
+        agreement,
+        looks,
+        power,
+    )
 
     def compare(self, data: AnalysisData) -> Comparability:
         """Return weights and balance where comparison areas are calibrated; nothing otherwise."""

@@ -70,6 +70,21 @@ GATES: Mapping[str, tuple[Words, Words]] = {
                        "en": "Do small trials tell the same story as large ones?"}),
     "heterogeneity": ({"nl": "Verschillen tussen studies", "en": "Differences between studies"},
                       {"nl": "Wijzen de studies dezelfde kant op?", "en": "Do the studies agree?"}),
+    "missing": ({"nl": "Ontbrekende gegevens", "en": "Missing data"},
+                {"nl": "Is van genoeg mensen alles bekend?", "en": "Is everything known of enough people?"}),
+    "linkage": ({"nl": "Gevonden in de bron", "en": "Found in the source"},
+                {"nl": "Is van beide groepen een even groot deel gevonden?",
+                 "en": "Was as much of both groups found?"}),
+    "immortal_time": ({"nl": "Vanaf de eigen start", "en": "From one's own start"},
+                      {"nl": "Maakt het uit vanaf welke dag wij tellen?",
+                       "en": "Does it matter from which day we count?"}),
+    "expected_drop": ({"nl": "Daling die vanzelf komt", "en": "The fall that comes anyway"},
+                      {"nl": "Hoeveel zou er ook zonder programma dalen?",
+                       "en": "How much would have fallen without the programme?"}),
+    "agreement": ({"nl": "Andere manieren van rekenen", "en": "Other ways of calculating"},
+                  {"nl": "Geven andere manieren hetzelfde antwoord?", "en": "Do other ways give the same answer?"}),
+    "looks": ({"nl": "Vaker kijken", "en": "Repeated looks"},
+              {"nl": "Is de marge ruim genoeg voor elk kwartaal?", "en": "Is the margin wide enough for every quarter?"}),
 }  # fmt: skip
 """Name and question of every gate."""
 
