@@ -84,7 +84,8 @@ GATES: Mapping[str, tuple[Words, Words]] = {
     "agreement": ({"nl": "Andere manieren van rekenen", "en": "Other ways of calculating"},
                   {"nl": "Geven andere manieren hetzelfde antwoord?", "en": "Do other ways give the same answer?"}),
     "looks": ({"nl": "Vaker kijken", "en": "Repeated looks"},
-              {"nl": "Is de marge ruim genoeg voor elk kwartaal?", "en": "Is the margin wide enough for every quarter?"}),
+              {"nl": "Is de marge ruim genoeg voor elk kwartaal?",
+               "en": "Is the margin wide enough for every quarter?"}),
 }  # fmt: skip
 """Name and question of every gate."""
 
