@@ -10,12 +10,14 @@ def write_generated(root: Path = ROOT) -> list[Path]:
     from effectmeter.reference import write_reference, write_schemas
     from expectations.reference import write_expectations_page
     from pipelines.commands_page import write_commands_page
+    from pipelines.gates_page import write_gates_page
 
     return [
         *write_schemas(root / "schemas"),
         *write_reference(root / "docs" / "reference"),
         write_expectations_page(root / "docs" / "reference"),
         write_commands_page(root / "docs" / "reference"),
+        write_gates_page(root / "docs" / "reference"),
     ]
 
 
