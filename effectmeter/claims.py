@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 
 from effectmeter.designs.questions import measures_of
-from effectmeter.plan import Claim, Disclosure, Plan
+from effectmeter.plan import Claim, Plan
 from effectmeter.results import ClaimRuling, EffectRow, Ruling
+from effectmeter.shapes import SHAPES
 
 Texts = tuple[str, str]
 """The same sentence in English and in Dutch."""
@@ -82,11 +83,10 @@ def rule_claims(plan: Plan, effects: Sequence[EffectRow], reach: int) -> tuple[C
     effects
         After `effectmeter.diagnostics.apply_gates`: a hidden row means that the claim cannot be tested.
     reach
-        Participants delivered in the treated arms.
+        Participants delivered in the treated arms; of a design on areas, the areas that started.
     """
     return tuple(
-        _rule_reach(claim, reach, plan.disclosure) if claim.reach else _rule_effect(plan, claim, effects)
-        for claim in plan.claims
+        _rule_reach(claim, reach, plan) if claim.reach else _rule_effect(plan, claim, effects) for claim in plan.claims
     )
 
 
@@ -228,8 +228,12 @@ def _percent_words(value: float, *, at_most: bool) -> Texts:
     return f"{kind[0]} of {bound[0]} {figure} %", f"{kind[1]} van {bound[1]} {figure_nl} procent"
 
 
-def _rule_reach(claim: Claim, reach: int, disclosure: Disclosure) -> ClaimRuling:
-    """Count a claim of reach. The published count is rounded; where rounding decides, the claim is not established."""
+def _rule_reach(claim: Claim, reach: int, plan: Plan) -> ClaimRuling:
+    """Count a claim of reach. The published count is rounded; where rounding decides, the claim is not established.
+
+    Areas that take part are public and say nothing about a person: they are counted as they are.
+    """
+    unit = SHAPES[plan.design].unit
     if claim.value is None:
         return _ruling(
             claim,
@@ -239,7 +243,20 @@ def _rule_reach(claim: Claim, reach: int, disclosure: Disclosure) -> ClaimRuling
             "cannot_be_tested",
             ("Cannot be tested: the claim names no number.", "Niet te toetsen: de uitspraak noemt geen aantal."),
         )
-    base, smallest = disclosure.rounding_base, disclosure.minimum_persons
+    if unit not in ("person", "area"):
+        return _ruling(
+            claim,
+            "",
+            "reach",
+            claim.value,
+            "cannot_be_tested",
+            (
+                "Cannot be tested: these data do not say who took part.",
+                "Niet te toetsen: deze gegevens zeggen niet wie er meededen.",
+            ),
+        )
+    is_public = unit == "area"
+    base, smallest = (1, 0) if is_public else (plan.disclosure.rounding_base, plan.disclosure.minimum_persons)
     at_least = claim.reach == "at_least"
     bound = ("at least", "minstens") if at_least else ("at most", "hoogstens")
     wanted = f"{claim.value:g}"
@@ -260,7 +277,11 @@ def _rule_reach(claim: Claim, reach: int, disclosure: Disclosure) -> ClaimRuling
         holds = rounded_holds = not at_least
     else:
         rounded = base * math.floor(reach / base + 0.5) if base > 1 else reach
-        said = (f"about {rounded} participants", f"ongeveer {rounded} deelnemers")
+        said = (
+            (f"{rounded} areas", f"{rounded} gebieden")
+            if is_public
+            else (f"about {rounded} participants", f"ongeveer {rounded} deelnemers")
+        )
         holds = reach >= claim.value if at_least else reach <= claim.value
         rounded_holds = rounded >= claim.value if at_least else rounded <= claim.value
     ruling: Ruling = "not_established" if holds != rounded_holds else "supported" if holds else "contradicted"

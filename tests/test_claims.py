@@ -8,7 +8,7 @@ import pytest
 from analysis_frames import effect, plan_for
 
 from effectmeter.claims import rule_at_least, rule_at_most, rule_claims
-from effectmeter.plan import Claim
+from effectmeter.plan import Claim, Plan
 from effectmeter.results import ClaimRuling, EffectRow
 
 
@@ -219,3 +219,30 @@ def test_where_trials_differ_a_claim_must_hold_for_the_next_place() -> None:
     mean = effect(measure="odds_ratio", analysis="secondary", verdict_low=0.55, verdict_high=0.75, window_days=None)
     assert rule_claims(plan, (next_place, mean), 0)[0].ruling == "not_established"
     assert rule_claims(plan, (mean,), 0)[0].ruling == "supported"
+
+
+@pytest.mark.parametrize(
+    ("design", "reach", "ruling", "said"),
+    [
+        ("staggered_areas", 47, "supported", "47 areas"),
+        ("staggered_areas", 46, "contradicted", "46 areas"),
+        ("staggered_areas", 3, "contradicted", "3 areas"),
+        ("interrupted_series", 0, "cannot_be_tested", "do not say who took part"),
+    ],
+)
+def test_areas_that_take_part_are_public_and_counted_as_they_are(
+    design: str, reach: int, ruling: str, said: str
+) -> None:
+    tables = {"staggered_areas": ["areas", "area_counts"], "interrupted_series": ["series"]}[design]
+    plan = Plan.model_validate(
+        {
+            "programme": "p",
+            "title": "p",
+            "design": design,
+            "source": {table: f"{table}.csv" for table in tables},
+            "outcomes": {"theft": {}},
+            "claims": [{"words": "47 gemeenten", "reach": "at_least", "value": 47}],
+        }
+    )
+    (found,) = rule_claims(plan, (), reach)
+    assert found.ruling == ruling and said in found.sentence
