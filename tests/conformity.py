@@ -43,7 +43,7 @@ def assert_conforms(found: dict[str, list[dict[str, Any]]], *, contrasts: int = 
     assert not twice, twice
     assert sum(row["analysis"] == "primary" for row in rows) == contrasts
     assert rows[0]["analysis"] == "primary"
-    if rows[0]["design"] != "before_after":
+    if rows[0]["design"] in ("randomised", "comparison_cohort"):
         _textbook_rows(rows)
     assert {gate["status"] for gate in found["gates"]} <= GATE_STATUSES
 
