@@ -280,7 +280,7 @@ def unadjusted(area: AreaPanel, measure: str, level: float) -> Estimate:
     known = panel.observed & ~np.isnan(periods)[None, :]
     after = known & (periods[None, :] >= split[:, None])
     before = known & (periods[None, :] < split[:, None])
-    both = after.any(axis=1) & before.any(axis=1)
+    both: BoolArray = np.asarray(after.any(axis=1) & before.any(axis=1))
     if area.kind == "count" and not is_difference(measure):
         sums = [
             np.where(mask, np.nan_to_num(values), 0.0).sum(axis=1)[both]

@@ -97,7 +97,6 @@ def _gap(weight: FloatArray, z: FloatArray, target: FloatArray, n1: int) -> floa
 
 def _solve(z: FloatArray, target: FloatArray, q: float, penalty: float) -> FloatArray | None:
     """Return the weights, or None where the minimum runs off."""
-
     shrink = np.full(z.shape[1], penalty)
     shrink[0] = 0.0  # the number of areas is always met
 

@@ -277,68 +277,88 @@ def group_time(
     ----------
     Callaway & Sant'Anna (2021), doi:10.1016/j.jeconom.2020.12.001.
     """
-    order = np.argsort(panel.start, kind="stable")
-    start = panel.start[order]
-    y, cluster = panel.y[order], panel.cluster[order]
-    seen = ~np.isnan(y)
-    complete, alone = bool(seen.all()), panel.n_clusters == len(start)
-    n = len(start)
     if not len(panel.cohorts):
         raise EmptyArmError("no area starts within the periods that were delivered")
-    never = int(np.searchsorted(start, np.inf))
-    sums: tuple[dict[Any, _Sums], ...] = ({}, {}, {}, {})
-    cells: list[Cell] = []
-    served = np.zeros(n, dtype=np.bool_)
+    work = _Work(panel, comparison, variance, keep_cells=keep_cells)
     for cohort in panel.cohorts:
-        first, last = (int(np.searchsorted(start, cohort, side=side)) for side in ("left", "right"))  # type: ignore[call-overload]
-        own = np.arange(first, last)
         anchor = int(np.searchsorted(panel.periods, cohort)) - 1
         for t, against in _pairs(panel.periods, cohort, anchor, base, before=before):
-            is_after = panel.periods[t] >= cohort
-            latest = max(panel.periods[t], panel.periods[against])
-            begin = never if comparison == "never_treated" else int(np.searchsorted(start, latest, side="right"))
-            others = np.arange(begin, n)
-            if begin < last:  # before the start the cohort itself has not been treated yet either
-                others = np.concatenate([np.arange(begin, max(first, begin)), np.arange(last, n)])
-            mine = own
-            if not complete:
-                mine = own[seen[own, t] & seen[own, against]]
-                others = others[seen[others, t] & seen[others, against]]
-            if not len(mine) or len(others) < FEWEST_COMPARISON:
-                continue
-            change = y[mine, t] - y[mine, against], y[others, t] - y[others, against]
-            try:
-                fit = fitter(*change, order[mine], order[others])
-            except EstimationError:
-                continue
-            cell = Cell(float(cohort), float(panel.periods[t]), fit.att, len(mine), len(others))
-            cells.append(cell)
-            targets = [sums[0].setdefault(cell.event_time, _Sums(n))]
-            if is_after:
-                served[others] = True
-                targets += [sums[1].setdefault(cell.cohort, _Sums(n)), sums[2].setdefault(cell.period, _Sums(n))]
-            if keep_cells:
-                targets.append(sums[3].setdefault((cell.cohort, cell.period), _Sums(n)))
-            clusters = len(others) if alone else len(np.unique(cluster[others]))
-            widen = clusters / max(clusters - fit.freedom, 1)
-            _add(targets, fit, y[mine, t], mine, others, widen)
-    if not sums[1]:
+            work.add(float(cohort), t, against, fitter)
+    if not work.sums[1]:
         raise EmptyArmError("no area has a period after its start with anything to compare it with")
-    back = np.argsort(order, kind="stable")
-    for by in sums:
-        for each in by.values():
-            for name in ("effect", "weight", "level", "comparison", "scaled_comparison"):
-                setattr(each, name, getattr(each, name)[back])
+    work.restore_order()
     return GroupTime(
         panel=panel,
-        cells=tuple(cells),
+        cells=tuple(work.cells),
         variance=variance,
-        served=served[back],
-        by_event=sums[0],
-        by_cohort=sums[1],
-        by_period=sums[2],
-        by_cell=sums[3],
+        served=work.served,
+        by_event=work.sums[0],
+        by_cohort=work.sums[1],
+        by_period=work.sums[2],
+        by_cell=work.sums[3],
     )
+
+
+class _Work:
+    """Cells as they come, over areas in order of their start: those that start later are then a run of rows."""
+
+    def __init__(self, panel: Panel, comparison: str, variance: str, *, keep_cells: bool) -> None:
+        self.order = np.argsort(panel.start, kind="stable")
+        self.start, self.y, self.cluster = panel.start[self.order], panel.y[self.order], panel.cluster[self.order]
+        self.periods = panel.periods
+        self.seen = ~np.isnan(self.y)
+        self.is_complete = bool(self.seen.all())
+        self.is_alone = panel.n_clusters == len(self.start)
+        self.comparison, self.variance, self.keep_cells = comparison, variance, keep_cells
+        self.sums: tuple[dict[Any, _Sums], ...] = ({}, {}, {}, {})
+        self.cells: list[Cell] = []
+        self.served = np.zeros(len(self.start), dtype=np.bool_)
+
+    def add(self, cohort: float, t: int, against: int, fitter: Fitter) -> None:
+        """Estimate one cell, if it can be, and add it to its sums."""
+        mine, others = self._sides(cohort, t, against)
+        if not len(mine) or len(others) < FEWEST_COMPARISON:
+            return
+        y = self.y
+        change = y[mine, t] - y[mine, against], y[others, t] - y[others, against]
+        try:
+            fit = fitter(*change, self.order[mine], self.order[others])
+        except EstimationError:
+            return
+        cell = Cell(cohort, float(self.periods[t]), fit.att, len(mine), len(others))
+        self.cells.append(cell)
+        keys: list[tuple[int, Any]] = [(0, cell.event_time)]
+        if cell.event_time >= 0:
+            self.served[others] = True
+            keys += [(1, cohort), (2, cell.period)]
+        if self.keep_cells:
+            keys.append((3, (cohort, cell.period)))
+        targets = [self.sums[kind].setdefault(key, _Sums(len(self.start))) for kind, key in keys]
+        clusters = len(others) if self.is_alone else len(np.unique(self.cluster[others]))
+        _add(targets, fit, y[mine, t], mine, others, clusters / max(clusters - fit.freedom, 1))
+
+    def _sides(self, cohort: float, t: int, against: int) -> tuple[IntArray, IntArray]:
+        """Return the rows of the cohort and of its comparison that are observed in both periods."""
+        first, last = int(np.searchsorted(self.start, cohort)), int(np.searchsorted(self.start, cohort, side="right"))
+        latest = np.inf if self.comparison == "never_treated" else max(self.periods[t], self.periods[against])
+        side: Literal["left", "right"] = "left" if self.comparison == "never_treated" else "right"
+        begin = int(np.searchsorted(self.start, latest, side=side))
+        mine, others = np.arange(first, last), np.arange(begin, len(self.start))
+        if begin < last:  # before the start the cohort itself has not been treated yet either
+            others = np.concatenate([np.arange(begin, max(first, begin)), np.arange(last, len(self.start))])
+        if not self.is_complete:
+            mine = mine[self.seen[mine, t] & self.seen[mine, against]]
+            others = others[self.seen[others, t] & self.seen[others, against]]
+        return mine, others
+
+    def restore_order(self) -> None:
+        """Put sums back in the order of the panel."""
+        back = np.argsort(self.order, kind="stable")
+        self.served = self.served[back]
+        for by in self.sums:
+            for each in by.values():
+                for name in ("effect", "weight", "level", "comparison", "scaled_comparison"):
+                    setattr(each, name, getattr(each, name)[back])
 
 
 def always_treated(panel: Panel) -> BoolArray:

@@ -7,19 +7,21 @@ no longer than one estimate. Needs areas without gaps, each its own cluster.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from effectmeter.estimators.base import EmptyArmError, Estimate, EstimationError, FloatArray
 from effectmeter.estimators.group_time import FEWEST_COMPARISON, Comparison
-from effectmeter.estimators.group_time_panel import Panel
+from effectmeter.estimators.group_time_panel import BoolArray, Panel
+from effectmeter.estimators.sandwich import IntArray
 
 DRAWS = 999
 _SEED = 20210101  # the same data give the same interval
 
 
-def coefficients(panel: Panel, comparison: Comparison = "not_yet_treated") -> tuple[FloatArray, FloatArray]:
+def coefficients(panel: Panel, comparison: Comparison = "not_yet_treated") -> tuple[FloatArray, IntArray]:
     """Return the simple average effect as coefficients (K + 1, T) on the outcomes of each cohort, and the labels (n,).
 
     The last row is for areas that never start. Without covariates only.
@@ -96,7 +98,8 @@ def permutation(
     ----------
     Young (2019), doi:10.1093/qje/qjy029; MacKinnon & Webb (2020), doi:10.1016/j.jeconom.2020.04.024.
     """
-    whole = panel.keep(panel.observed.all(axis=1))
+    complete: BoolArray = np.asarray(panel.observed.all(axis=1))
+    whole = panel.keep(complete)
     if len(whole.start) < 4 or whole.n_clusters < len(whole.start):
         raise EstimationError("start dates cannot be dealt anew over areas that have gaps or share a cluster")
     by_cohort, label = coefficients(whole, comparison)
@@ -108,19 +111,20 @@ def permutation(
     )
     redraws = _redraw(fixed @ by_cohort.T, moved @ by_cohort.T, label, len(by_cohort) - 1, draws)
     att = float((whole.y * by_cohort[label]).sum())
+    shown: Callable[[float], float] = math.exp if is_ratio else float
+    null = 0.0
     if not is_ratio:
-        centre, shown = att, lambda x: float(x)
+        centre = att
         width = max(abs(att), float(np.sqrt(redraws.inside[:, 0, 0].sum())), 1e-12)
 
         def p_at(effect: float) -> float:
             return redraws.p_value(-effect)
 
-        null = 0.0
     else:
         mean = _treated_mean(whole, by_cohort)
         if not (mean > 0.0 and mean - att > 0.0):
             raise EstimationError("there is no ratio: nothing was counted, or less than nothing would have been")
-        centre, shown, width, null = math.log(mean / (mean - att)), math.exp, 0.25, 0.0
+        centre, width = math.log(mean / (mean - att)), 0.25
 
         def p_at(effect: float) -> float:
             return redraws.p_value(math.exp(-effect))
@@ -147,7 +151,7 @@ def _treated_mean(panel: Panel, by_cohort: FloatArray) -> float:
     return float(panel.y[used].mean())
 
 
-def _redraw(fixed: FloatArray, moved: FloatArray, label: FloatArray, never: int, draws: int) -> _Redraws:
+def _redraw(fixed: FloatArray, moved: FloatArray, label: IntArray, never: int, draws: int) -> _Redraws:
     """Deal the labels anew and sum; the real labels come first."""
     rng = np.random.default_rng(_SEED)
     n = len(label)
@@ -167,7 +171,7 @@ def _redraw(fixed: FloatArray, moved: FloatArray, label: FloatArray, never: int,
     return _Redraws(sums, inside)
 
 
-def _crossing(p_at, centre: float, step: float, alpha: float) -> float | None:  # type: ignore[no-untyped-def]
+def _crossing(p_at: Callable[[float], float], centre: float, step: float, alpha: float) -> float | None:
     """Return where the p-value falls to `alpha` on one side of the centre; None if it does not within reach."""
     inside, outside = centre, centre
     for _ in range(8):

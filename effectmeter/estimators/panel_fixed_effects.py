@@ -89,7 +89,7 @@ class TwoWayFit:
         is_treated = np.bincount(self.cluster, any_treated, size_g) > 0.0
         if variance == "cr3" and size_g <= EXACT_JACKKNIFE:
             return Shares(values=self._left_out(position, size_g), is_treated=is_treated), None
-        total = np.bincount(self.cluster, (row * self.residual).sum(axis=1), size_g)
+        total: FloatArray = np.bincount(self.cluster, (row * self.residual).sum(axis=1), size_g).astype(np.float64)
         if variance == "cr1":
             k = self.n_parameters - self.n_area_effects + 1
             total = total * math.sqrt(size_g / max(size_g - 1, 1) * (self.n_observed - 1) / max(self.n_observed - k, 1))
@@ -141,7 +141,8 @@ class TwoWayFit:
         within = self._within()
         bread = np.linalg.pinv(np.einsum("itp,itr->pr", within, within), hermitian=True)
         per_area = np.maximum(self.observed.sum(axis=1), 1)[:, None]
-        return np.einsum("itp,pr,itr->it", within, bread, within, optimize=True) + 1.0 / per_area
+        found: FloatArray = np.einsum("itp,pr,itr->it", within, bread, within, optimize=True) + 1.0 / per_area
+        return found
 
     def _left_out(self, position: int, size: int) -> FloatArray:
         """Return the coefficient less that without each cluster."""

@@ -136,7 +136,7 @@ def poisson_effect(
         raise NoEventsError("treated areas had no events before their start, so that nothing can be expected")
     gradient = ((fit.total / base)[:, None] * (ahead - times[:, None] * behind)).sum(axis=0) / expected.sum()
     at_risk = np.where(predictable, size, 0.0).sum(axis=1)
-    sums = tuple(np.bincount(panel.cluster, v, panel.n_clusters) for v in (observed, expected, at_risk))
+    sums = [np.bincount(panel.cluster, v, panel.n_clusters).astype(np.float64) for v in (observed, expected, at_risk)]
     later = free & (panel.periods >= panel.periods[asked.any(axis=0)].min())[None, :]
     return PoissonEffect(
         observed=observed,
@@ -229,9 +229,10 @@ def _period_shares(fit: _Fit, gradient: FloatArray, panel: Panel, variance: str)
     for area, cluster in enumerate(unit):
         rest[cluster] += np.outer(weighted[area], fit.share[area, used])
         rest[cluster, places, places] -= weighted[area]
+    target = np.broadcast_to(slope, score.shape)[..., None]
     try:
-        return np.einsum(
-            "gt,gt->g", score, np.linalg.solve(rest, np.broadcast_to(slope, score.shape)[..., None])[..., 0]
-        )
+        steps = np.asarray(np.linalg.solve(rest, target)[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
-        return np.array([s @ np.linalg.lstsq(r, slope, rcond=1e-11)[0] for r, s in zip(rest, score, strict=True)])
+        steps = np.array([np.linalg.lstsq(part, slope, rcond=1e-11)[0] for part in rest])
+    shares: FloatArray = (score * steps).sum(axis=1)
+    return shares
