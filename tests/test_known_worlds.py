@@ -1,0 +1,262 @@
+"""A small part of the known worlds, which blocks: coverage, broken worlds, false claims; and that it can fail.
+
+All of it, by the thousand, is in ``docs/validation.md`` (`make worlds`). Seeds are fixed, so nothing here fails by
+chance; the thresholds leave room for the Monte-Carlo error of so few studies, so that a change of the method that moves
+a handful of answers does not block either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from effectmeter.designs.base import AnalysisData, Design, Scope
+from effectmeter.designs.registry import design_for
+from effectmeter.errors import UsageError
+from effectmeter.plan import Plan
+from effectmeter.results import Comparability, EffectRow, GateResult
+from effectmeter.shapes import SHAPES
+from effectmeter.worlds import judged
+from effectmeter.worlds.judged import Tally, tally_of_looks, tally_of_studies
+from effectmeter.worlds.planted import at_look, draw_study
+from effectmeter.worlds.planted_worlds import planted_world, planted_worlds
+
+LEAST_COVERAGE = 0.93
+
+COVERED = {
+    "randomised/effect": 120,
+    "randomised/counts": 120,
+    "comparison_cohort/times": 300,
+    "comparison_cohort/late_decisions": 300,
+    "before_after/peak_same_rule": 60,
+    "staggered_areas/growing": 47,
+    "interrupted_series/effect": 84,
+    "pooled_trials/effect_varied": 10,
+}
+"""Sound worlds with a size: a few of every design."""
+COVER_STUDIES = 30
+
+BROKEN = {
+    "randomised/lost_offenders": 1000,
+    "comparison_cohort/unmeasured": 1000,
+    "comparison_cohort/immortal_time": 1000,
+    "comparison_cohort/no_overlap": 1000,
+    "comparison_cohort/decisions_to_come": 1000,
+    "before_after/peak_other_rule": 1000,
+    "before_after/peak_alone": 300,
+}
+"""Broken worlds whose gates must hide or warn."""
+BROKEN_STUDIES = 12
+LOOKS_STUDIES = 15
+MOST_FALSE_CLAIMS = 3
+"""Among twice as many studies, of which 5 % would be one and a half."""
+
+
+def least(share: float, n: int) -> float:
+    """Return the share below which n studies tell that the true share is lower: three standard errors."""
+    return share - 3 * math.sqrt(share * (1 - share) / n)
+
+
+def covered(tallies: Iterable[Tally]) -> tuple[float, int]:
+    """Return the share of shown ordinary intervals that hold the truth, over all worlds, and how many were shown."""
+    tallies = list(tallies)
+    shown = sum(tally.count["shown"] for tally in tallies)
+    return sum(tally.count["held"] for tally in tallies) / shown, shown
+
+
+def known(addresses: dict[str, int]) -> dict[str, int]:
+    """Return those whose design has its module."""
+    return {address: size for address, size in addresses.items() if address in planted_worlds()}
+
+
+class Sabotaged:
+    """A design whose errors are half of what they are, or whose gates never fail."""
+
+    def __init__(self, plan: Plan, *, halves: bool = False, blind: bool = False) -> None:
+        self.sound, self.halves, self.blind = design_for(plan), halves, blind
+        self.name, self.tables, self.gate_list = self.sound.name, self.sound.tables, self.sound.gate_list
+
+    def compare(self, data: AnalysisData) -> Comparability:
+        return self.sound.compare(data)
+
+    def estimate(self, data: AnalysisData, comparability: Comparability, scope: Scope = "all") -> tuple[EffectRow, ...]:
+        rows = self.sound.estimate(data, comparability, scope)
+        return tuple(halved(row) for row in rows) if self.halves else rows
+
+    def gates(
+        self, data: AnalysisData, comparability: Comparability, effects: tuple[EffectRow, ...]
+    ) -> tuple[GateResult, ...]:
+        found = self.sound.gates(data, comparability, effects)
+        return tuple(replace(gate, status="passed") for gate in found) if self.blind else found
+
+
+def halved(row: EffectRow) -> EffectRow:
+    """Return a row whose intervals are half as wide."""
+    if row.estimate is None or row.estimate <= 0:
+        return row
+
+    def nearer(limit: float | None) -> float | None:
+        return None if limit is None or limit <= 0 else math.sqrt(limit * float(row.estimate or 1.0))
+
+    return replace(
+        row,
+        conf_low=nearer(row.conf_low),
+        conf_high=nearer(row.conf_high),
+        verdict_low=nearer(row.verdict_low),
+        verdict_high=nearer(row.verdict_high),
+    )
+
+
+def test_every_design_has_sound_and_broken_worlds() -> None:
+    for design in SHAPES:
+        kinds = {world.kind for world in planted_worlds().values() if world.design == design}
+        assert not kinds or kinds >= {"sound", "broken"}, design
+        if kinds:
+            assert f"{design}/no_effect" in planted_worlds()
+
+
+@pytest.mark.parametrize("address", planted_worlds())
+def test_a_world_says_what_it_plants_and_each_study_is_its_own(address: str) -> None:
+    world = planted_world(address)
+    assert world.planted.endswith(".") and len(world.why) > 20
+    assert bool(world.watched) == (world.kind == "broken")
+    size = world.sizes[0]
+    first, again, other = (draw_study(world, size, number) for number in (0, 0, 1))
+    assert first.truth == again.truth
+    assert same(first.data, again.data)
+    assert not same(first.data, other.data)
+
+
+def same(one: AnalysisData, other: AnalysisData) -> bool:
+    frames = [(one.persons, other.persons), (one.outcomes, other.outcomes)]
+    frames += [(one.units[name], other.units[name]) for name in one.units]
+    return all(a.equals(b) for a, b in frames)
+
+
+def test_an_unknown_world_is_said() -> None:
+    with pytest.raises(UsageError, match="no known world"):
+        planted_world("randomised/nothing")
+
+
+def test_a_cell_does_not_depend_on_the_process_that_runs_it() -> None:
+    world = planted_world("pooled_trials/effect") if "pooled_trials/effect" in planted_worlds() else None
+    if world is None:
+        pytest.skip("no module for pooled trials yet")
+    here = tally_of_studies(world, 7, range(4))
+    parts = [tally_of_studies(world, 7, range(2, 4)), tally_of_studies(world, 7, range(2))]
+    together = Tally()
+    for part in parts:
+        together.add(part)
+    assert together.count == here.count
+    assert together.total == pytest.approx(here.total)
+    assert Tally.of_record(here.as_record()) == here
+
+
+def test_a_look_sees_the_first_to_come_and_later_starts_not_yet() -> None:
+    data = draw_study(planted_world("randomised/no_effect"), 120, 0).data
+    early = at_look(data, 2)
+    assert early.persons["person_id"].to_list() == data.persons["person_id"].head(30).to_list()
+    assert set(early.outcomes["person_id"]) == set(early.persons["person_id"])
+    assert early.placebo is not None and early.placebo.persons.height == 30
+    assert at_look(data, 8) is data
+    families = draw_study(planted_world("before_after/no_effect"), 60, 0).data
+    assert at_look(families, 4).persons["family"].n_unique() == 30
+    if "staggered_areas/no_effect" in planted_worlds():
+        areas = draw_study(planted_world("staggered_areas/no_effect"), 30, 0).data
+        seen = at_look(areas, 2).units
+        last = seen["area_periods"]["period"].max()
+        assert last < areas.units["area_periods"]["period"].max()
+        assert seen["areas"]["adopted"].max() <= last
+        assert seen["areas"]["adopted"].null_count() > areas.units["areas"]["adopted"].null_count()
+
+
+@pytest.fixture(scope="module")
+def sound_tallies() -> dict[str, Tally]:
+    return {
+        address: tally_of_studies(planted_world(address), size, range(COVER_STUDIES))
+        for address, size in known(COVERED).items()
+    }
+
+
+def test_intervals_hold_the_truth_where_the_analysis_is_right(sound_tallies: dict[str, Tally]) -> None:
+    assert {address: tally.faults for address, tally in sound_tallies.items() if tally.faults} == {}
+    share, shown = covered(sound_tallies.values())
+    assert shown > 0.7 * COVER_STUDIES * len(sound_tallies)
+    assert share >= least(0.95, shown), {a: t.share("held", "shown") for a, t in sound_tallies.items()}
+    for address, tally in sound_tallies.items():
+        assert tally.share("held", "shown") >= least(LEAST_COVERAGE, tally.count["shown"]), address
+        assert tally.share("verdict_held", "shown") >= least(0.99, tally.count["shown"]), address
+
+
+def test_estimates_are_not_off_where_the_analysis_is_right(sound_tallies: dict[str, Tally]) -> None:
+    for address, tally in sound_tallies.items():
+        spread = math.sqrt(tally.mean("error2") - tally.mean("error") ** 2)
+        assert abs(tally.mean("error")) < 4 * spread / math.sqrt(tally.count["measured"]) + 0.02, address
+
+
+@pytest.fixture(scope="module")
+def broken_tallies() -> dict[str, Tally]:
+    return {
+        address: tally_of_studies(planted_world(address), size, range(BROKEN_STUDIES))
+        for address, size in known(BROKEN).items()
+    }
+
+
+def test_gates_see_a_broken_world_and_nobody_calls_it_effective(broken_tallies: dict[str, Tally]) -> None:
+    assert {address: tally.faults for address, tally in broken_tallies.items() if tally.faults} == {}
+    for address, tally in broken_tallies.items():
+        assert tally.count["seen"] >= BROKEN_STUDIES - 1, (address, tally.count)
+        assert tally.count["fewer"] == 0, address
+
+
+def looked_at() -> list[Tally]:
+    """Return useless programmes, read at eight quarterly looks."""
+    return [
+        tally_of_looks(planted_world(address), size, range(LOOKS_STUDIES))
+        for address, size in (("randomised/no_effect", 480), ("before_after/no_effect", 120))
+    ]
+
+
+def test_a_useless_programme_is_hardly_ever_called_effective() -> None:
+    said = looked_at()
+    assert [tally.faults for tally in said if tally.faults] == []
+    assert sum(tally.count["effective"] for tally in said) <= MOST_FALSE_CLAIMS
+    assert sum(tally.count["ruling:supported"] for tally in said) == 0
+
+
+def sabotage(monkeypatch: pytest.MonkeyPatch, *, halves: bool = False, blind: bool = False) -> None:
+    monkeypatch.setattr(judged, "design_for", lambda plan: Sabotaged(plan, halves=halves, blind=blind))
+
+
+def test_it_fails_when_errors_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch, halves=True)
+    share, shown = covered(
+        tally_of_studies(planted_world(address), COVERED[address], range(COVER_STUDIES))
+        for address in ("randomised/counts", "before_after/peak_same_rule")
+    )
+    assert share < least(0.95, shown)
+
+
+def test_it_fails_when_gates_are_blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch, blind=True)
+    tally = tally_of_studies(planted_world("comparison_cohort/immortal_time"), 1000, range(4))
+    assert tally.count["seen"] == 0
+    assert tally.count["fewer"] >= 3
+
+
+def test_it_fails_when_looks_are_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch, halves=True)
+    assert sum(tally.count["effective"] for tally in looked_at()) > MOST_FALSE_CLAIMS
+
+
+def test_a_study_that_breaks_the_method_is_counted_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(plan: Plan) -> Design:
+        raise ZeroDivisionError("no such thing")
+
+    monkeypatch.setattr(judged, "design_for", broken)
+    tally = tally_of_studies(planted_world("randomised/effect"), 60, range(3))
+    assert (tally.n, tally.count["crashed"]) == (3, 3)
+    assert tally.faults == {"ZeroDivisionError": "replicate 0: no such thing"}
