@@ -10,7 +10,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage docs pictures clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage worlds docs pictures clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +59,9 @@ references: ## Recompute the R reference values (needs R with survival, sandwich
 
 coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (minutes); rewrites benchmarks/coverage.md
 	@$(BIN)/python benchmarks/coverage.py
+
+worlds: $(STAMP) ## Measure the whole method on known worlds (hours; resumable); rewrites docs/validation.md
+	@$(BIN)/python benchmarks/worlds.py
 
 docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
 	@$(BIN)/python -m pipelines.generated
