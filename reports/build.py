@@ -5,16 +5,13 @@ Here: selection and order. Not here: sentences (`effectmeter.sentences`), figure
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from effectmeter.estimators.sensitivity import e_value, e_value_of_limit
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
-from effectmeter.results import EffectRow
+from effectmeter.results import EffectRow, GateResult
 from effectmeter.sentences import (
     Language,
     can_say,
@@ -23,13 +20,18 @@ from effectmeter.sentences import (
     headline,
     settle_sentence,
 )
+from effectmeter.sentences.methods import subgroup_words
 from effectmeter.sentences.numbers import count, day_in_words, interval, number
+from effectmeter.sentences.units import PERIODS
 from effectmeter.sentences.verdict import synthetic_sentence
 from effectmeter.sentences.wording import DESIGNS, RULINGS, gate_name, gate_question, gate_words, outcome_label
 from effectmeter.verdicts import primary_row
 from reports import figures
+from reports.gate_words import local
 from reports.research import all_rows_table, research_facts
-from reports.texts import STRENGTH, TEXTS, text
+from reports.texts import STRENGTH, text, texts_of
+from reports.trust import agreement_sentence, e_value_sentence, tipping_sentence
+from reports.unit_figures import unit_figures
 from reports.views import (
     AnywayView,
     ArmView,
@@ -77,24 +79,26 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         strength=facts.maryland,
         strength_words=STRENGTH[facts.maryland][language],
         people=_people(cleared, plan, language),
-        people_note=text("people_note", language, rules.rounding_base, rules.minimum_persons),
+        people_note=texts_of(facts.unit, language)["people_note"].format(rules.rounding_base, rules.minimum_persons),
         can=tuple(can_say(facts, language)),
         cannot=tuple(cannot_say(facts, language)),
         claims=_claims(cleared, language),
         outcomes=figures.outcomes_figure(cleared, plan, language),
         methods=figures.methods_figure(cleared, plan, language),
+        agreement=agreement_sentence(cleared, language),
         subgroups=figures.subgroups_figure(cleared, plan, language),
         not_shown=_not_shown(cleared, plan, language),
-        curves=figures.curve_figures(cleared, plan, language),
+        curves=(*figures.curve_figures(cleared, plan, language), *unit_figures(cleared, plan, language)),
         gates=_gates(cleared, plan, language),
         balance=figures.balance_figure(cleared, plan, language),
-        e_value=_e_value(cleared, plan, language),
+        e_value=e_value_sentence(cleared, plan, language),
+        tipping=tipping_sentence(cleared, language),
         anyway=_anyway(cleared, plan, language),
         checks=_checks(cleared, language),
         quality=_quality(cleared, language),
         research=research_facts(cleared, plan, passport, language),
         all_rows=all_rows_table(cleared, plan, language),
-        texts={key: words[language] for key, words in TEXTS.items()},
+        texts=texts_of(facts.unit, language),
     )
 
 
@@ -114,7 +118,9 @@ def _marks(passport: Mapping[str, Any], language: Language) -> tuple[tuple[str, 
 
 
 def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:
-    """Return each arm's way from delivered to analysed."""
+    """Return each arm's way from delivered to analysed; of areas, series and trials how many there are."""
+    if cleared.facts.unit != "person":
+        return _units(cleared, plan, language)
     minimum = cleared.rules.minimum_persons
     steps = cleared.tables["attrition"].sort("step", maintain_order=True).to_dicts()
     numbers = {row["arm"]: row for row in cleared.tables["numbers"].to_dicts()}
@@ -145,6 +151,38 @@ def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, 
     return tuple(found)
 
 
+def _units(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:
+    """Return per side how many areas, periods or trials there are, and how many of them count."""
+    facts, minimum = cleared.facts, cleared.rules.minimum_persons
+    names = {"area": text("areas", language), "trial": text("studies", language), "period": ""}
+    word = names.get(facts.unit) or PERIODS[facts.period][language][1]
+    found = []
+    rows = {row["arm"]: row for row in cleared.tables["numbers"].to_dicts()}
+    for arm in (*plan.arms.treated, plan.arms.comparison):
+        is_programme = arm != plan.arms.comparison
+        row = rows.get(arm)
+        if row is None:
+            continue
+        analysed = facts.n_treated if is_programme else facts.n_comparison
+        people = ""
+        if facts.unit == "trial":
+            analysed = facts.n_trials
+            if row["persons"] is not None or row["is_suppressed"]:
+                people = f"{count(row['persons'], language, minimum)} {text('persons', language)}"
+        found.append(
+            ArmView(
+                name=figures.arm_name(plan, arm, language),
+                is_programme=is_programme,
+                delivered=number(row["units"], language, 0),
+                analysed="–" if analysed is None else number(analysed, language, 0),
+                families=people,
+                steps=(),
+                unit=word,
+            )
+        )
+    return tuple(found)
+
+
 def _claims(cleared: Cleared, language: Language) -> tuple[ClaimView, ...]:
     return tuple(
         ClaimView(
@@ -170,7 +208,7 @@ def _not_shown(cleared: Cleared, plan: Plan, language: Language) -> tuple[tuple[
     for row in cleared.rows:
         if row.status != "shown" and row.analysis in {"primary", "secondary", "subgroup"} and row.is_ratio:
             label = figures.row_label(plan, row, language, with_measure=row.status == "not_estimable")
-            label = f"{row.subgroup}: {label}" if row.subgroup else label
+            label = f"{subgroup_words(row.subgroup, language)}: {label}" if row.subgroup else label
             found[(label, row.reason_nl if language == "nl" else row.reason)] = None
     return tuple(found)
 
@@ -184,13 +222,22 @@ def _gates(cleared: Cleared, plan: Plan, language: Language) -> tuple[GateView, 
             question=gate_question(gate.gate, language),
             key=gate.status,
             status=gate_words(gate.gate, gate.status, language),
-            figure=_local(gate.figure, language),
-            threshold=_local(gate.threshold, language),
-            sentence=gate.sentence_nl if language == "nl" else gate.sentence,
+            figure=local(gate.figure, language),
+            threshold=local(gate.threshold, language),
+            sentence=_gate_sentence(gate, cleared, language),
             concerns="" if gate.concerns == "all" else _concern(gate.concerns, plan, language),
         )
         for gate in ordered
     )
+
+
+def _gate_sentence(gate: GateResult, cleared: Cleared, language: Language) -> str:
+    """Return what a gate says; of other methods in words that are not names of estimators."""
+    if gate.gate == "agreement" and gate.status in {"passed", "warned"}:
+        said = agreement_sentence(cleared, language)
+        if said:
+            return said
+    return gate.sentence_nl if language == "nl" else gate.sentence
 
 
 def _concern(concerns: str, plan: Plan, language: Language) -> str:
@@ -202,72 +249,6 @@ def _concern(concerns: str, plan: Plan, language: Language) -> str:
         days = pairs["window_days"]
         pairs["window_days"] = f"{days} {'dagen' if language == 'nl' else 'days'}" if days != "None" else ""
     return ", ".join(value for value in pairs.values() if value)
-
-
-_DUTCH = {
-    "smallest detectable ratio": "kleinste zichtbare verhouding",
-    "largest SMD": "grootste SMD",
-    "effective comparison group": "effectieve vergelijkingsgroep",
-    "of the comparison group": "van de vergelijkingsgroep",
-    "of the participants": "van de deelnemers",
-    "no difference beyond chance": "geen verschil groter dan toeval",
-    "short follow-up has its expected events": "kort gevolgden hebben de verwachte voorvallen",
-    "short follow-up": "kort gevolgd",
-    "complete per arm": "volledig per groep",
-    "interval holds 1": "de marge bevat 1",
-    "or estimate within": "of schatting tussen",
-    "same course before the start": "hetzelfde verloop vóór de start",
-    "at preference score": "met voorkeursscore",
-    "events before the start of participation as expected": "voorvallen vóór de deelname zoals verwacht",
-    "started after time zero": "begonnen na de start van de telling",
-    "after weighting": "na weging",
-    "in both arms": "in beide groepen",
-    "of both arms": "van beide groepen",
-    "of participants": "van de deelnemers",
-    "participants": "deelnemers",
-    "never fails": "keurt nooit af",
-    "fails": "keurt af",
-    "warns": "geeft een waarschuwing",
-    "persons": "personen",
-    "clusters": "groepen",
-    "complete": "volledig",
-    "expected": "verwacht",
-    "events": "voorvallen",
-    "outcomes": "uitkomsten",
-    "rows": "rijen",
-    "or within": "of tussen",
-    "before the start": "vóór de start",
-    "from 5 outcomes on": "vanaf 5 uitkomsten",
-    "and": "en",
-    "of": "van",
-    "for": "voor",
-    "or": "of",
-}
-"""The words of gates' figures and thresholds; what is not here stays English."""
-
-_ENGLISH = "|".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in sorted(_DUTCH, key=len, reverse=True))
-
-
-def _local(figure: str, language: Language) -> str:
-    """Return a gate's figure in the reader's language: decimal commas, and its commonest words."""
-    if language == "en":
-        return figure
-    # one pass: what has become Dutch is not taken for English again ("or" becomes "of", and "of" becomes "van")
-    figure = re.sub(_ENGLISH, lambda found: _DUTCH[found[0]], figure)
-    return re.sub(r"(?<=\d)\.(?=\d)", ",", figure)
-
-
-def _e_value(cleared: Cleared, plan: Plan, language: Language) -> str:
-    """Return how strong an unmeasured cause would have to be; trials and open verdicts need no such sentence."""
-    row, facts = primary_row(cleared.rows), cleared.facts
-    if row is None or plan.design == "randomised" or not row.is_ratio or not row.estimate or row.status != "shown":
-        return ""
-    if not (facts.is_benefit or facts.is_harm):
-        return ""
-    low = 0.0 if row.verdict_low is None else row.verdict_low
-    high = math.inf if row.verdict_high is None else row.verdict_high
-    limit = e_value_of_limit(low, high)
-    return text("e_value", language, number(e_value(row.estimate), language, 1), number(limit, language, 1))
 
 
 def _anyway(cleared: Cleared, plan: Plan, language: Language) -> AnywayView | None:
@@ -310,8 +291,8 @@ def _checks(cleared: Cleared, language: Language) -> tuple[CheckView, ...]:
             description=described.get(row["check_name"], {}).get(language, "") or row["check_name"].replace("_", " "),
             is_passed=row["passed"],
             status=text("okay" if row["passed"] else "not_okay", language),
-            figure=_local(row["figure"], language),
-            threshold=_local(row["threshold"], language),
+            figure=local(row["figure"], language),
+            threshold=local(row["threshold"], language),
             advice="" if row["passed"] else row[f"advice_{language}"],
         )
         for row in rows

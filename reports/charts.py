@@ -98,6 +98,38 @@ def _words(words: str) -> Any:
     return alt.TextValue(words)
 
 
+def on(values: list[dict[str, Any]]) -> Any:
+    """Return an empty chart on values."""
+    import altair as alt
+
+    return alt.Chart(_data(values))
+
+
+def x_at(pixels: float) -> Any:
+    """Return a fixed place from the left."""
+    return _x(pixels)
+
+
+def y_at(pixels: float) -> Any:
+    """Return a fixed place from the top."""
+    return _y(pixels)
+
+
+def words_at(words: str) -> Any:
+    """Return a fixed text."""
+    return _words(words)
+
+
+def few_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return ticks of a log axis around 1."""
+    return _few([tick for tick in _TICKS if low <= tick <= high], low, high, most)
+
+
+def styled(chart: Any) -> Any:
+    """Return a chart of another module in the house style."""
+    return _styled(chart)
+
+
 def log_domain(rows: Sequence[Interval]) -> tuple[float, float]:
     """Return a domain around 1 that holds the intervals, no wider than twenty-fold.
 

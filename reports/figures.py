@@ -5,21 +5,31 @@ Here: which rows make which picture, and its words. Not here: how it is drawn (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from effectmeter.disclosure import decimals_of
+from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow
 from effectmeter.sentences import Facts, Language, frequency_sentence
+from effectmeter.sentences.methods import estimator_words, subgroup_words
 from effectmeter.sentences.numbers import count, interval, number, period
+from effectmeter.sentences.units import PERIODS
 from effectmeter.sentences.wording import ANALYSES, MEASURES, outcome_label
+from effectmeter.shapes import SHAPES, Unit
 from effectmeter.verdicts import primary_row
 from reports import charts, pictures, svg
 from reports.texts import text
 from reports.views import FigureView, TableView
 
-_DIFFERENCE_OF = {"risk_ratio": "risk_difference", "rate_ratio": "rate_difference", "odds_ratio": "risk_difference"}
+_DIFFERENCE_OF = {
+    "risk_ratio": "risk_difference",
+    "rate_ratio": "rate_difference",
+    "odds_ratio": "risk_difference",
+    "level_ratio": "percent_change",
+}
 _MOST_ROWS = 16
 
 
@@ -37,13 +47,22 @@ def figures_of(value: float | None, low: float | None, high: float | None, langu
     return margin if value is None else f"{number(value, language)} ({margin})"
 
 
+def places(row: EffectRow) -> int:
+    """Return the decimals with which a row is printed."""
+    if row.measure == "percent_change":
+        return 0
+    if row.is_ratio or row.design != "staggered_areas" or row.conf_low is None or row.conf_high is None:
+        return 2
+    return decimals_of(row.conf_high - row.conf_low)
+
+
 def verdict_picture(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
     """Return the verdict in a picture: a hundred figures, two bars, or one interval; None where nothing is shown."""
     facts = cleared.facts
     if facts.with_programme is not None and facts.without_programme is not None:
         if facts.kind == "frequency":
             return _hundred(facts, language)
-        if facts.kind == "rate":
+        if facts.kind in {"rate", "inhabitants", "series"}:
             return _bars(facts, language)
     row = primary_row(cleared.rows)
     if row is None or not row.is_ratio:
@@ -97,6 +116,11 @@ def _hundred(facts: Facts, language: Language) -> FigureView:
 def _bars(facts: Facts, language: Language) -> FigureView:
     """Return the verdict on a rate in two bars."""
     title = text("picture_rate", language, number(facts.per, language, 0))
+    if facts.kind == "inhabitants":
+        title = text("picture_inhabitants", language, number(facts.per, language, 0))
+    if facts.kind == "series":
+        one = PERIODS["year" if facts.per > 1 else facts.period][language][0]
+        title = text("picture_series", language, one)
     sentence = frequency_sentence(facts, language)
     bars = (
         (text("with_programme", language), facts.with_programme or 0, "programme", None, None),
@@ -121,7 +145,7 @@ def _bars(facts: Facts, language: Language) -> FigureView:
 def _with_and_without(facts: Facts, title: str, language: Language) -> TableView:
     return TableView(
         caption=title,
-        headers=("", text("of_every", language, number(facts.per, language, 0)), text("margin", language)),
+        headers=("", _per_what(facts, language), text("margin", language)),
         rows=(
             (text("with_programme", language), str(facts.with_programme), "–"),
             (
@@ -132,6 +156,12 @@ def _with_and_without(facts: Facts, title: str, language: Language) -> TableView
         ),
         numeric=(1, 2),
     )
+
+
+def _per_what(facts: Facts, language: Language) -> str:
+    if facts.kind == "series":
+        return text("counted_per", language, PERIODS["year" if facts.per > 1 else facts.period][language][0])
+    return text("of_every", language, number(facts.per, language, 0))
 
 
 def row_label(plan: Plan, row: EffectRow, language: Language, *, with_measure: bool) -> str:
@@ -194,7 +224,9 @@ def _forest_table(
     cleared: Cleared, rows: Sequence[EffectRow], name: Callable[[EffectRow], str], title: str, language: Language
 ) -> TableView:
     """Return the numbers behind a forest plot, with the absolute difference beside each ratio."""
-    heads = ("outcome", "estimate", "interval", "interval_looks", "difference_per_100", "participants", "comparison")
+    unit = cleared.facts.unit
+    heads = ("outcome", "estimate", "interval", "interval_looks", *_HEADS[unit])
+    minimum = cleared.rules.minimum_persons if unit in {"person", "trial"} else 0
     body = []
     for row in rows:
         difference = difference_beside(row, cleared.rows)
@@ -204,32 +236,61 @@ def _forest_table(
                 number(row.estimate, language),
                 interval(row.conf_low, row.conf_high, language),
                 interval(row.verdict_low, row.verdict_high, language),
-                "–"
-                if difference is None or difference.estimate is None
-                else number(100 * difference.estimate, language, 0),
-                count(row.n_treated, language, cleared.rules.minimum_persons),
-                count(row.n_comparison, language, cleared.rules.minimum_persons),
+                _absolute(difference, row, language),
+                how_many(row.n_treated, language, minimum),
+                how_many(row.n_comparison, language, minimum),
             )
         )
     return TableView(title, tuple(text(head, language) for head in heads), tuple(body), tuple(range(1, 7)))
 
 
+_HEADS: Mapping[Unit, tuple[str, str, str]] = {
+    "person": ("difference_per_100", "participants", "comparison"),
+    "trial": ("difference_per_100", "participants", "comparison"),
+    "area": ("difference_per_1000", "areas_with", "areas_without"),
+    "period": ("percent_beside", "periods_after", "periods_before"),
+}
+
+
+def how_many(value: int | None, language: Language, minimum: int) -> str:
+    """Return a number of people, a masked one as fewer than the smallest cell; of other units as it is."""
+    return number(value, language, 0) if not minimum else count(value, language, minimum)
+
+
+def _absolute(difference: EffectRow | None, row: EffectRow, language: Language) -> str:
+    """Return the absolute difference as printed: per 100 people, per 1,000 inhabitants, or in per cent."""
+    if difference is None or difference.estimate is None:
+        return "–"
+    if difference.measure == "percent_change":
+        return f"{number(difference.estimate, language, 0)} %"
+    if row.design == "staggered_areas":
+        if row.person_years_treated is None:
+            return "–"
+        per_1000 = 1000 * difference.estimate
+        return number(per_1000, language, 1 if abs(per_1000) < 10 else 0)
+    return number(100 * difference.estimate, language, 0)
+
+
 def difference_beside(row: EffectRow, rows: Sequence[EffectRow]) -> EffectRow | None:
-    """Return the absolute difference that stands beside a ratio."""
+    """Return the absolute difference that stands beside a ratio: by the same estimator where there is one.
+
+    With few events ratio and difference have an exact method each, so that their names differ.
+    """
     wanted = _DIFFERENCE_OF.get(row.measure)
-    same = ("outcome", "contrast", "window_days", "subgroup", "estimand", "estimator", "denominator")
+    same = ("outcome", "contrast", "window_days", "subgroup", "estimand", "denominator")
     analyses = {row.analysis, "secondary"} if row.analysis == "primary" else {row.analysis}
-    return next(
-        (
-            other
-            for other in rows
-            if other.measure == wanted
-            and other.status == "shown"
-            and other.analysis in analyses
-            and all(getattr(other, field) == getattr(row, field) for field in same)
-        ),
-        None,
-    )
+    beside = [
+        other
+        for other in rows
+        if other.measure == wanted
+        and other.status == "shown"
+        and other.analysis in analyses
+        and all(getattr(other, field) == getattr(row, field) for field in same)
+    ]
+    alike = next((other for other in beside if other.estimator == row.estimator), None)
+    if alike is None and beside and row.analysis != "sensitivity" and row.variance != "prediction":
+        return beside[0]
+    return alike
 
 
 def outcomes_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
@@ -237,7 +298,12 @@ def outcomes_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureV
 
     Other measures of the same outcome stand in the table of all estimates: in one picture they would only repeat it.
     """
-    rows = [row for row in cleared.rows if row.is_ratio and row.analysis in {"primary", "secondary"}]
+    rows = [
+        row
+        for row in cleared.rows
+        if row.is_ratio and row.analysis in {"primary", "secondary"} and row.estimator not in NO_EFFECT_ESTIMATORS
+    ]
+    rows = [row for row in rows if row.subgroup is None]
     rows.sort(key=lambda row: row.analysis != "primary")
     first: dict[tuple[str, str, int | None], EffectRow] = {}
     for row in rows:
@@ -259,32 +325,46 @@ def methods_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureVi
         row
         for row in cleared.rows
         if row.is_ratio
-        and row.subgroup is None
+        and row.estimator not in NO_EFFECT_ESTIMATORS
+        and (row.subgroup or "").partition("=")[0] not in _OWN_PICTURE
+        and (row.variance != "prediction" or row is primary)
         and (row.outcome, row.window_days, row.contrast) == (primary.outcome, primary.window_days, primary.contrast)
     ]
+    whole = [row for row in same if row.subgroup is None]
     rows = [primary]
-    rows += [row for row in same if row.measure == primary.measure and row.analysis == "unadjusted"]
-    rows += [row for row in same if row.measure == primary.measure and row.analysis == "sensitivity"]
-    rows += [row for row in same if row.measure != primary.measure and row.analysis == "secondary"]
+    rows += [row for row in whole if row.measure == primary.measure and row.analysis == "unadjusted"]
+    rows += [row for row in whole if row.measure == primary.measure and row.analysis in {"sensitivity", "secondary"}]
+    rows += [row for row in same if row.analysis in {"sensitivity", "secondary"} and row.subgroup is not None]
+    rows += [row for row in whole if row.measure != primary.measure and row.analysis == "secondary"]
     if len(rows) < 2:
         return None
     return forest_figure(
-        cleared, plan, language, key="methods", rows=rows, name=lambda row: _method(row, primary, language)
+        cleared, plan, language, key="methods", rows=rows, name=lambda row: method_words(row, primary, language)
     )
 
 
-def _method(row: EffectRow, primary: EffectRow, language: Language) -> str:
+_OWN_PICTURE = frozenset({"without", "without_cohort", "ring"})
+"""Rows that other pictures show (`reports.unit_figures`)."""
+
+
+def method_words(row: EffectRow, primary: EffectRow, language: Language) -> str:
     """Return in what a row differs from the primary one."""
     if row is primary or row.analysis == "unadjusted":
         words = ANALYSES[row.analysis][language]
         return words[:1].upper() + words[1:]
+    if row.subgroup is not None:
+        words = subgroup_words(row.subgroup, language)
+        return words if row.variance == primary.variance else f"{words} ({row.variance.upper()})"
+    if row.variance == "prediction" or primary.variance == "prediction":
+        return text("next_trial" if row.variance == "prediction" else "mean_of_trials", language)
     if row.measure != primary.measure:
         calendar = text("calendar_time", language) if row.denominator == "calendar_time" else ""
         return text("other_measure", language, MEASURES[row.measure][language]) + (f", {calendar}" if calendar else "")
     if row.estimand != primary.estimand:
         return text("other_estimand", language, row.estimand.upper())
     if row.estimator != primary.estimator:
-        return text("other_estimator", language, row.estimator.replace("_", " "))
+        words = estimator_words(row.estimator, language)
+        return words[:1].upper() + words[1:]
     if row.variance != primary.variance:
         return text("other_variance", language, row.variance.upper())
     return text("other_weighting", language)
@@ -295,12 +375,17 @@ def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> Figure
     rows = [row for row in cleared.rows if row.is_ratio and row.analysis == "subgroup"]
     return forest_figure(
         cleared, plan, language, key="subgroups", rows=rows,
-        name=lambda row: f"{row.subgroup}: {row_label(plan, row, language, with_measure=False)}",
+        name=lambda row: f"{subgroup_words(row.subgroup or '', language)}; "
+        f"{row_label(plan, row, language, with_measure=False)}",
     )  # fmt: skip
 
 
 def arm_name(plan: Plan, arm: str, language: Language) -> str:
-    """Return an arm in words; with several treated arms, by its own name."""
+    """Return an arm in words; with several treated arms, by its own name. Of areas, series and trials their sides."""
+    unit = SHAPES[plan.design].unit
+    if unit != "person":
+        side = "comparison" if arm == plan.arms.comparison else "treated"
+        return text(f"arm_{unit}s_{side}", language)
     if arm == plan.arms.comparison:
         return text("comparison", language)
     if arm == "":

@@ -10,10 +10,12 @@ from typing import Any
 
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
+from effectmeter.results import EffectRow
 from effectmeter.sentences import Language
-from effectmeter.sentences.numbers import count, interval, number, period
+from effectmeter.sentences.numbers import interval, number, period
 from effectmeter.sentences.wording import ANALYSES, DESIGNS, MEASURES, outcome_label
 from effectmeter.verdicts import primary_row
+from reports.figures import how_many, places
 from reports.texts import text
 from reports.views import FactView, TableView
 
@@ -36,7 +38,7 @@ def research_facts(
             )
         )
         found.append(FactView("estimator", f"{row.estimator}, {row.variance}", is_code=True))
-    if plan.design != "before_after":
+    if plan.design in {"randomised", "comparison_cohort"}:
         found.append(FactView("weighting", plan.weighting, is_code=True))
         windows = ", ".join(period(days, language) for days in plan.follow_up.windows_days)
         found.append(FactView("window", windows or period(None, language)))
@@ -70,7 +72,6 @@ def research_facts(
 def all_rows_table(cleared: Cleared, plan: Plan, language: Language) -> TableView:
     """Return every row of the effects table as released."""
     heads = ("outcome", "measure", "analysis", "estimate", "interval", "interval_looks", "p_value", "n", "shown_or_not")
-    minimum = cleared.rules.minimum_persons
     body = []
     for row in cleared.rows:
         label = outcome_label(plan, row.outcome)[language]
@@ -82,17 +83,25 @@ def all_rows_table(cleared: Cleared, plan: Plan, language: Language) -> TableVie
                 ", ".join(about),
                 MEASURES[row.measure][language],
                 f"{ANALYSES[row.analysis][language]} ({how})",
-                number(row.estimate, language),
-                interval(row.conf_low, row.conf_high, language),
-                interval(row.verdict_low, row.verdict_high, language),
+                number(row.estimate, language, places(row)),
+                interval(row.conf_low, row.conf_high, language, places(row)),
+                interval(row.verdict_low, row.verdict_high, language, places(row)),
                 p_value(row.p_value, language),
-                f"{count(row.n_treated, language, minimum)} / {count(row.n_comparison, language, minimum)}",
+                _sizes(row, cleared, language),
                 text(row.status, language),
             )
         )
     return TableView(
         text("all_rows", language), tuple(text(head, language) for head in heads), tuple(body), (3, 4, 5, 6, 7)
     )
+
+
+def _sizes(row: EffectRow, cleared: Cleared, language: Language) -> str:
+    """Return how much a row rests on, per side."""
+    if cleared.facts.unit == "trial" and (row.subgroup or "").startswith("without="):
+        return f"{number(row.n_clusters_treated, language, 0)} {text('studies', language)}"
+    minimum = cleared.rules.minimum_persons if cleared.facts.about_persons else 0
+    return " / ".join(how_many(n, language, minimum) for n in (row.n_treated, row.n_comparison))
 
 
 def p_value(value: float | None, language: Language) -> str:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from effectmeter.sentences import Language
+from effectmeter.shapes import Unit
+from reports.unit_texts import OTHERWISE, UNIT_TEXTS
 
 TEXTS: Mapping[str, Mapping[Language, str]] = {
+    **UNIT_TEXTS,
     "report": {"nl": "Effectrapport", "en": "Effect report"},
     "edition": {"nl": "uitgave", "en": "edition"},
     "until": {"nl": "gegevens tot en met", "en": "data up to"},
@@ -246,6 +249,11 @@ STRENGTH: Mapping[int, Mapping[Language, str]] = {
     5: {"nl": "zeer sterk: het toeval bepaalde wie meedeed", "en": "very strong: chance decided who took part"},
 }
 """The Maryland scale in words."""
+
+
+def texts_of(unit: Unit, language: Language) -> dict[str, str]:
+    """Return every fixed text for a report about such units."""
+    return {key: words[language] for key, words in {**TEXTS, **OTHERWISE[unit]}.items()}
 
 
 def text(key: str, language: Language, *values: object) -> str:

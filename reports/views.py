@@ -55,7 +55,13 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class ArmView:
-    """The way of one arm from delivered to analysed."""
+    """The way of one arm from delivered to analysed.
+
+    Attributes
+    ----------
+    unit
+        What is counted, where it is not people: areas, months, studies.
+    """
 
     name: str
     is_programme: bool
@@ -63,6 +69,7 @@ class ArmView:
     analysed: str
     families: str
     steps: tuple[StepView, ...]
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +173,14 @@ class ReportView:
     claims: tuple[ClaimView, ...]
     outcomes: FigureView | None
     methods: FigureView | None
+    agreement: str
     subgroups: FigureView | None
     not_shown: tuple[tuple[str, str], ...]
     curves: tuple[FigureView, ...]
     gates: tuple[GateView, ...]
     balance: FigureView | None
     e_value: str
+    tipping: str
     anyway: AnywayView | None
     checks: tuple[CheckView, ...]
     quality: str

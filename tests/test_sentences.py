@@ -203,8 +203,8 @@ def test_nobody_takes_part_where_there_are_no_persons(name: str) -> None:
 
 def test_areas_series_and_trials_are_told_in_their_own_numbers() -> None:
     assert frequency_sentence(CASES["areas"], "nl") == (
-        "In de gebieden met het programma telden we per jaar 21 keer contact met de politie op elke 1.000 inwoners; "
-        "zonder het programma zou dat 34 keer zijn geweest (27 tot 41)."
+        "In de gebieden met het programma telden we per jaar 21 op elke 1.000 inwoners (contact met de politie); "
+        "zonder het programma zou dat 34 zijn geweest (27 tot 41)."
     )
     assert frequency_sentence(CASES["series"], "en") == (
         "After the start a month counted 40 on average (contact with the police); "

@@ -64,14 +64,14 @@ def per_inhabitants(facts: Facts, language: Language) -> str:
     margin = interval(facts.without_low, facts.without_high, language, 0)
     with_, without = facts.with_programme, facts.without_programme
     if language == "nl":
-        first = f"In de gebieden met het programma telden we per jaar {with_} keer {label} op elke {per} inwoners"
+        first = f"In de gebieden met het programma telden we per jaar {with_} op elke {per} inwoners ({label})"
         if facts.direction == "inconclusive":
-            return f"{first}. Zonder het programma was dat naar schatting {without} keer ({margin}).{_TOO_UNSURE['nl']}"
-        return f"{first}; zonder het programma zou dat {without} keer zijn geweest ({margin})."
-    first = f"In the areas with the programme we counted {label} {with_} times a year for every {per} inhabitants"
+            return f"{first}. Zonder het programma was dat naar schatting {without} ({margin}).{_TOO_UNSURE['nl']}"
+        return f"{first}; zonder het programma zou dat {without} zijn geweest ({margin})."
+    first = f"In the areas with the programme we counted {with_} a year for every {per} inhabitants ({label})"
     if facts.direction == "inconclusive":
-        return f"{first}. Without the programme it would have been about {without} times ({margin}).{_TOO_UNSURE['en']}"
-    return f"{first}; without the programme it would have been {without} times ({margin})."
+        return f"{first}. Without the programme it would have been about {without} ({margin}).{_TOO_UNSURE['en']}"
+    return f"{first}; without the programme it would have been {without} ({margin})."
 
 
 def per_period(facts: Facts, language: Language) -> str:
@@ -82,7 +82,7 @@ def per_period(facts: Facts, language: Language) -> str:
     with_ = number(facts.with_programme, language, 0)
     without = number(facts.without_programme, language, 0)
     if language == "nl":
-        first = f"Na de start telde een {one} gemiddeld {with_} keer {label}"
+        first = f"Na de start telde een {one} gemiddeld {with_} ({label})"
         if facts.direction == "inconclusive":
             return f"{first}. Zonder het programma was {without} verwacht ({margin}).{_TOO_UNSURE['nl']}"
         return f"{first}; zonder het programma was {without} verwacht ({margin})."

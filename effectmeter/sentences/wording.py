@@ -63,6 +63,22 @@ GATES: Mapping[str, tuple[Words, Words]] = {
                    {"nl": "Was het verloop vooraf gelijk?", "en": "Were the earlier trends alike?"}),
     "spill_over": ({"nl": "Verplaatsing", "en": "Displacement"},
                    {"nl": "Verschuift het probleem naar de buren?", "en": "Does the problem move next door?"}),
+    "autocorrelation": (
+        {"nl": "Samenhang in de tijd", "en": "Likeness in time"},
+        {"nl": "Lijkt elke periode op de vorige?", "en": "Is each period like the one before?"},
+    ),
+    "control": (
+        {"nl": "Controlereeks", "en": "Control series"},
+        {"nl": "Bleef het elders gelijk?", "en": "Did it stay the same elsewhere?"},
+    ),
+    "control_series": (
+        {"nl": "Controlereeks", "en": "Control series"},
+        {"nl": "Bleef het elders gelijk?", "en": "Did it stay the same elsewhere?"},
+    ),
+    "periods": (
+        {"nl": "Aantal perioden", "en": "Number of periods"},
+        {"nl": "Is er lang genoeg geteld?", "en": "Was it counted for long enough?"},
+    ),
     "number_of_trials": ({"nl": "Aantal studies", "en": "Number of trials"},
                          {"nl": "Zijn er genoeg studies?", "en": "Are there enough trials?"}),
     "small_studies": ({"nl": "Kleine en grote studies", "en": "Small and large trials"},
