@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ArmContrast, EstimationError, FloatArray, SeparationError, Weights
+from effectmeter.estimators.cells import Cells
+from effectmeter.estimators.cells_contrast import cells_contrast
 from effectmeter.estimators.marginal import ARM, arm_contrast, check_arms, standardise
 
 
@@ -22,6 +24,7 @@ def rate_contrast(
     variance: str = "hc3",
     level: float = 0.95,
     estimator: str | None = None,
+    cells: Cells | None = None,
 ) -> ArmContrast:
     """Compare the rate of events between arms, made comparable in the covariates.
 
@@ -33,6 +36,8 @@ def rate_contrast(
         As in `effectmeter.estimators.risk.risk_contrast`.
     estimator
         Name for the effects table; ``poisson``, or ``outcome_regression`` with model error, by default.
+    cells
+        As in `effectmeter.estimators.risk.risk_contrast`; ``hc3`` is then answered with ``hc1``, and says so.
 
     Returns
     -------
@@ -56,6 +61,10 @@ def rate_contrast(
     ----------
     Wooldridge (1999), doi:10.1016/S0304-4076(98)00033-5.
     """
+    name = estimator or ("outcome_regression" if variance == "model" else "poisson")
+    if cells is not None:
+        how = {"estimand": estimand, "variance": variance, "level": level, "estimator": name}
+        return cells_contrast("poisson", cells, weights=weights, **how)  # type: ignore[arg-type]
     events = np.asarray(n_events, dtype=np.float64)
     time = np.asarray(years, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
@@ -64,7 +73,6 @@ def rate_contrast(
         raise EstimationError("nobody has time at risk")
     here = None if weights is None else _only(weights, at_risk)
     _check_events(events[at_risk], treated[at_risk], here)
-    name = estimator or ("outcome_regression" if variance == "model" else "poisson")
     found = standardise(
         "poisson",
         events[at_risk],

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ArmContrast, Estimate, FloatArray, SeparationError, Weights
+from effectmeter.estimators.cells import Cells
+from effectmeter.estimators.cells_contrast import cells_contrast
 from effectmeter.estimators.marginal import arm_contrast, check_arms, standardise
 from effectmeter.estimators.sandwich import wald
 
@@ -21,6 +23,7 @@ def risk_contrast(
     estimand: str = "itt",
     variance: str = "hc3",
     level: float = 0.95,
+    cells: Cells | None = None,
 ) -> ArmContrast:
     """Compare the risk of an event between arms, made comparable in the covariates.
 
@@ -42,6 +45,9 @@ def risk_contrast(
         stacked sandwiches with a t reference of n - p or clusters - 1 degrees of freedom.
     level
         Of the intervals.
+    cells
+        The same persons, added up (`effectmeter.estimators.cells.to_cells`); everything else about persons is then
+        taken from there, and `weights` has a row per cell.
 
     Returns
     -------
@@ -65,10 +71,13 @@ def risk_contrast(
     Localio, Margolis & Berlin (2007), doi:10.1016/j.jclinepi.2006.12.001; FDA (2023), Adjusting for covariates in
     randomized clinical trials.
     """
+    estimator = "outcome_regression" if variance == "model" else "g_computation"
+    if cells is not None:
+        how = {"estimand": estimand, "variance": variance, "level": level, "estimator": estimator}
+        return cells_contrast("binomial", cells, weights=weights, **how)  # type: ignore[arg-type]
     event = np.asarray(event01, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
     _check_events(event, treated, weights)
-    estimator = "outcome_regression" if variance == "model" else "g_computation"
     return _contrast(event, treated, X, weights, cluster, strata, estimand, variance, level, estimator)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from effectmeter.estimators.base import FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import EstimationError, FloatArray, SeparationError, Weights
 from effectmeter.estimators.glm import BoolArray, GlmFit, fit_glm, independent_columns
 from effectmeter.estimators.marginal import check_arms
 
@@ -25,6 +25,7 @@ def fit_weights(
     estimand: str = "att",
     neighbours: int = 1,
     caliper: float = 0.2,
+    n: FloatArray | None = None,
 ) -> Weights:
     """Weigh persons such that both arms resemble the estimand's population.
 
@@ -41,6 +42,9 @@ def fit_weights(
         ``att``, ``ate`` or ``ato``.
     neighbours, caliper
         For ``match``: comparison persons per treated one, and how far they may be, in standard deviations of the logit.
+    n
+        (n,) how many persons each row stands for (`effectmeter.estimators.cells.Cells.n`); one by default, and always
+        one for ``match``. What is returned is per person in the row.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def fit_weights(
     treated = np.asarray(treated01, dtype=np.float64)
     check_arms(treated)
     Z = _standardised(np.asarray(X, dtype=np.float64))
-    score = fit_glm("binomial", treated, Z)
+    score = fit_glm("binomial", treated, Z, weight=n)
     never = ~score.free & (treated == 0.0)
     always = ~score.free & (treated == 1.0)
     plain = Weights(weight=np.ones(len(treated)), method=method, estimand=estimand, propensity=score.mean)
@@ -83,9 +87,11 @@ def fit_weights(
     if (always.any() and estimand != "ato") or (never.any() and estimand == "ate"):
         raise SeparationError("the covariates predict the arm perfectly for some persons", next_step=NEXT_STEP)
     if method == "match":
+        if n is not None and (n != 1.0).any():
+            raise EstimationError("matching is between persons, so it needs one row per person")
         return replace(plain, weight=_match(score, treated, never, neighbours, caliper))
     if method == "entropy_balance":
-        return _entropy_balance(plain, Z, treated, never)
+        return _entropy_balance(plain, Z, treated, never, np.ones(len(treated)) if n is None else n)
     return _from_propensity(plain, score, treated)
 
 
@@ -120,25 +126,28 @@ def _from_propensity(plain: Weights, score: GlmFit, treated: FloatArray) -> Weig
     return replace(plain, weight=weight, parameter_influence=parameter_influence, weight_gradient=slope[:, None] * Z)
 
 
-def _entropy_balance(plain: Weights, Z: FloatArray, treated: FloatArray, never: BoolArray) -> Weights:
+def _entropy_balance(plain: Weights, Z: FloatArray, treated: FloatArray, never: BoolArray, size: FloatArray) -> Weights:
     """Return weights ``exp(z'g)`` whose weighted sums of Z equal the target's: the treated's (att) or everybody's."""
     n = len(treated)
     target = treated if plain.estimand == "att" else np.ones(n)
+    everybody = size * target
     weight = treated.copy()
     influences, gradients = [], []
     arms = (0.0,) if plain.estimand == "att" else (0.0, 1.0)
     for arm in arms:
         inside = (treated == arm) & ~never
+        if not inside.any():
+            raise SeparationError("the covariates predict the arm perfectly", next_step=NEXT_STEP)
         columns = independent_columns(Z[inside])
         lost = np.setdiff1d(np.arange(Z.shape[1]), columns)
         Z_kept = Z[:, columns]
         weight[treated == arm] = 0.0
-        weight[inside] = _tilt(Z_kept[inside], target @ Z_kept)
-        gap = target @ Z[:, lost] - weight[inside] @ Z[inside][:, lost]
-        if lost.size and np.abs(gap).max() > 1e-6 * target.sum():
+        weight[inside] = _tilt(Z_kept[inside], everybody @ Z_kept, size[inside])
+        gap = everybody @ Z[:, lost] - (size * weight)[inside] @ Z[inside][:, lost]
+        if lost.size and np.abs(gap).max() > 1e-6 * everybody.sum():
             raise SeparationError("an arm lacks persons of a kind that the other has", next_step=NEXT_STEP)
         mine = np.where(inside, weight, 0.0)
-        curvature = (Z_kept * mine[:, None]).T @ Z_kept
+        curvature = (Z_kept * (size * mine)[:, None]).T @ Z_kept
         influences.append((Z_kept * (target - mine)[:, None]) @ np.linalg.pinv(curvature, hermitian=True))
         gradients.append(Z_kept * mine[:, None])
     return replace(
@@ -149,25 +158,25 @@ def _entropy_balance(plain: Weights, Z: FloatArray, treated: FloatArray, never: 
     )
 
 
-def _tilt(Z: FloatArray, target: FloatArray) -> FloatArray:
-    """Return ``exp(Z g)`` with ``Z' exp(Z g) = target``: Newton on the convex dual, halving steps that overshoot."""
+def _tilt(Z: FloatArray, target: FloatArray, size: FloatArray) -> FloatArray:
+    """Return ``exp(Z g)`` with ``Z' (size exp(Z g)) = target``: Newton on the convex dual, halving long steps."""
     g = np.zeros(Z.shape[1])
-    g[0] = np.log(target[0] / len(Z))
-    dual: Callable[[FloatArray], float] = lambda at: float(np.exp(np.clip(Z @ at, -700.0, 700.0)).sum() - target @ at)  # noqa: E731
+    g[0] = np.log(target[0] / size.sum())
+    dual: Callable[[FloatArray], float] = lambda at: float(size @ np.exp(np.clip(Z @ at, -700.0, 700.0)) - target @ at)  # noqa: E731
     value = dual(g)
     for _ in range(200):
         weight = np.exp(np.clip(Z @ g, -700.0, 700.0))
-        gap = target - Z.T @ weight
+        gap = target - Z.T @ (size * weight)
         if np.abs(gap).max() < 1e-12 * max(1.0, target[0]):
             return weight
-        step = np.linalg.lstsq((Z * weight[:, None]).T @ Z, gap)[0]
+        step = np.linalg.lstsq((Z * (size * weight)[:, None]).T @ Z, gap)[0]
         factor = min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
         while factor > 1e-10 and not dual(g + factor * step) <= value + 1e-12 * abs(value):
             factor /= 2.0
         g = g + factor * step
         value = dual(g)
     weight = np.exp(np.clip(Z @ g, -700.0, 700.0))
-    if np.abs(target - Z.T @ weight).max() < 1e-7 * max(1.0, target[0]):
+    if np.abs(target - Z.T @ (size * weight)).max() < 1e-7 * max(1.0, target[0]):
         return weight
     raise SeparationError(
         "no weights make the arms equal: one arm lies outside what the other spans", next_step=NEXT_STEP
