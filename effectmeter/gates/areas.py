@@ -340,10 +340,13 @@ def spill_over(
 def _spill_over_finding(row: EffectRow | None, is_dated: bool) -> Finding:
     if row is None or row.conf_low is None or row.conf_high is None:
         why = (
-            ("too little was counted in the nearest ring", "In de gebieden ernaast is te weinig geteld.")
+            (
+                "too little was counted in the nearest ring. More areas or periods would do",
+                "In de gebieden ernaast is te weinig geteld. Met meer gebieden of perioden kan het wel.",
+            )
             if is_dated
             else (
-                "it was not delivered when each ring's exposure began (`adopted_on` of the ring's areas)",
+                "it is not known when each ring's exposure began. Deliver `adopted_on` of the ring's areas",
                 "Lever per gebied ernaast aan vanaf wanneer het programma dichtbij was.",
             )
         )
@@ -392,8 +395,8 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
         finding = Finding(
             "not_evaluated",
             "-",
-            "Not evaluated: there is no estimate with an error to start from.",
-            "Niet te toetsen: er is geen uitkomst met een marge om van uit te gaan.",
+            "Not evaluated: there is no estimate with an error to start from. More areas or periods would give one.",
+            "Niet te toetsen: er is geen uitkomst met een marge. Met meer gebieden of perioden kan het wel.",
         )
         return fold("power", threshold, [finding])
     if main.measure not in RATIOS:

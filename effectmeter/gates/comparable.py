@@ -38,6 +38,10 @@ _OWN_GROUNDS = {
         "The plan names none; each family is compared with itself, and the course before the start is checked.",
         "Het plan noemt er geen. Elk gezin wordt met zichzelf vergeleken. Het verloop vóór de start is getoetst.",
     ),
+    "staggered_areas": (
+        "The plan names none; each area is compared with its own past, and the course before the start is checked.",
+        "Het plan noemt er geen. Elk gebied wordt met zijn eigen verleden vergeleken. Het verloop vooraf is getoetst.",
+    ),
 }
 """Designs that do not lean on negative controls, and why."""
 
