@@ -13,6 +13,7 @@ from effectmeter.quarters import Quarter
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow, as_record
 from effectmeter.sentences import LANGUAGES, headline, verdict_line
+from effectmeter.shapes import SHAPES
 from effectmeter.verdicts import primary_row
 
 SCHEMA = "effectmeter/passport/1"
@@ -64,12 +65,14 @@ def build_passport(
             "maryland": cleared.facts.maryland,
             "outcome": cleared.tables["verdict"]["outcome"][0],
             "window_days": cleared.facts.window_days,
+            "better": "lower" if cleared.facts.is_lower_better else "higher",
         },
         "headline": {language: headline(cleared.facts, language) for language in LANGUAGES},
         "verdict_line": {language: verdict_line(cleared.facts, language) for language in LANGUAGES},
         "figures": {
             "primary": _figure(row),
             "reach": _reach(cleared, plan),
+            "reach_unit": SHAPES[plan.design].unit,
             "numbers": _records(cleared, "numbers"),
         },
         "gates": [as_record(gate) for gate in cleared.gates],
@@ -100,8 +103,14 @@ def _figure(row: EffectRow | None) -> dict[str, Any] | None:
 
 
 def _reach(cleared: Cleared, plan: Plan) -> int | None:
-    """Return the participants delivered, from published counts; None where one of them is masked."""
+    """Return the participants delivered, from published counts; None where one of them is masked.
+
+    Or the areas with the programme, the periods since the start, the trials: those are no persons.
+    """
     numbers = cleared.tables["numbers"]
+    if SHAPES[plan.design].unit != "person":
+        units = numbers.filter(numbers["arm"].is_in(plan.arms.treated))["units"]
+        return None if units.is_empty() or units.has_nulls() else int(units.sum())
     persons = numbers.filter(numbers["arm"].is_in(plan.arms.treated))["persons"]
     return None if persons.is_empty() or persons.has_nulls() else int(persons.sum())
 

@@ -355,8 +355,8 @@ def method_words(row: EffectRow, primary: EffectRow, language: Language) -> str:
     if row.subgroup is not None:
         words = subgroup_words(row.subgroup, language)
         return words if row.variance == primary.variance else f"{words} ({row.variance.upper()})"
-    if row.variance == "prediction" or primary.variance == "prediction":
-        return text("next_trial" if row.variance == "prediction" else "mean_of_trials", language)
+    if primary.variance == "prediction" and row.measure == primary.measure:
+        return f"{text('mean_of_trials', language)}: {estimator_words(row.estimator, language)}"
     if row.measure != primary.measure:
         calendar = text("calendar_time", language) if row.denominator == "calendar_time" else ""
         return text("other_measure", language, MEASURES[row.measure][language]) + (f", {calendar}" if calendar else "")

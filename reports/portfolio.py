@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from effectmeter.quarters import Quarter
 from effectmeter.sentences import LANGUAGES, Language
-from effectmeter.sentences.numbers import count
-from effectmeter.sentences.wording import RULINGS
+from effectmeter.sentences.numbers import count, number
+from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
 from reports.figures import figures_of
 from reports.page import environment
 from reports.texts import STRENGTH, TEXTS, text
@@ -32,6 +32,7 @@ class ProgrammeView:
     headline: str
     tone: str
     figure: str
+    design: str
     reach: str
     strength: int
     strength_words: str
@@ -74,9 +75,10 @@ def _row(
         edition=passport["edition"],
         marks=tuple((mark.lower(), mark) for mark in passport["marks"]),
         headline=passport["headline"][language],
-        tone="good" if verdict["works"] else "harm" if verdict["direction"] == "more" else "open",
-        figure=figures_of(*limits, language),
-        reach=count(passport["figures"]["reach"], language, minimum),
+        tone=_tone(passport),
+        figure=_figure(primary, limits, language),
+        design=DESIGNS[passport["design"]][language] if passport["design"] in DESIGNS else "",
+        reach=_reach(passport["figures"], language, minimum),
         strength=verdict["maryland"],
         strength_words=STRENGTH[verdict["maryland"]][language],
         claims=tuple(
@@ -85,6 +87,33 @@ def _row(
         is_stale=newest is not None and Quarter.parse(passport["quarter"]) < newest,
         link=f"{folder.relative_to(root).as_posix()}/report.{language}.html",
     )
+
+
+def _tone(passport: Mapping[str, Any]) -> str:
+    """Return the mark beside a row: harm by the direction that is harm for this outcome, not by more alone."""
+    verdict = passport["verdict"]
+    if verdict["works"]:
+        return "good"
+    harm = "more" if verdict.get("better", "lower") == "lower" else "fewer"
+    return "harm" if verdict["direction"] == harm else "open"
+
+
+def _figure(primary: Mapping[str, Any], limits: Sequence[float | None], language: Language) -> str:
+    """Return the primary figure with what it measures: designs differ, and an odds ratio is no risk ratio."""
+    shown = figures_of(*limits, language)
+    measure = primary.get("measure", "")
+    if shown == "–" or measure not in MEASURES:
+        return shown
+    return f"{shown}; {MEASURES[measure][language]}"
+
+
+def _reach(figures: Mapping[str, Any], language: Language, minimum: int) -> str:
+    """Return how many take part: people, areas, periods since the start, or studies."""
+    unit = figures.get("reach_unit", "person")
+    if unit == "person":
+        return count(figures["reach"], language, minimum)
+    words = text(f"reach_{unit}s", language)
+    return "–" if figures["reach"] is None else f"{number(figures['reach'], language, 0)} {words}"
 
 
 def write_portfolio(root: Path) -> tuple[Path, ...]:

@@ -16,6 +16,7 @@ from effectmeter.sentences.numbers import interval, number, period
 from effectmeter.sentences.wording import ANALYSES, DESIGNS, MEASURES, outcome_label
 from effectmeter.verdicts import primary_row
 from reports.figures import how_many, places
+from reports.gate_words import local
 from reports.texts import text
 from reports.views import FactView, TableView
 
@@ -45,6 +46,9 @@ def research_facts(
     if plan.adjust_for:
         found.append(FactView("covariates", ", ".join(plan.adjust_for), is_code=True))
     found.append(FactView("looks", f"{plan.looks.method} ({plan.looks.planned})", is_code=True))
+    used = next((gate for gate in cleared.gates if gate.gate == "looks"), None)
+    if used is not None and used.figure not in {"", "-"}:
+        found.append(FactView("looks_used", local(used.figure, language)))
     numbers = (rules.minimum_persons, rules.minimum_families, rules.rounding_base, cleared.n_suppressed)
     found.append(FactView("rules", text("rules_text", language, *numbers)))
     if plan.disclosure.reason:

@@ -83,6 +83,10 @@ UNIT_TEXTS: Mapping[str, Words] = {
     "arm_trials_comparison": {"nl": "Zonder het programma", "en": "Without the programme"},
     "areas": {"nl": "gebieden", "en": "areas"},
     "studies": {"nl": "studies", "en": "studies"},
+    "reach_areas": {"nl": "gebieden", "en": "areas"},
+    "reach_periods": {"nl": "perioden na de start", "en": "periods after the start"},
+    "reach_trials": {"nl": "studies", "en": "studies"},
+    "looks_used": {"nl": "Gebruikt van de kans op vals alarm", "en": "Used of the chance of a false alarm"},
     "agreement_all": {
         "nl": "{} andere berekeningen: alle zeggen hetzelfde ({} tot {}).",
         "en": "{} other ways of calculating: all say the same ({} to {}).",

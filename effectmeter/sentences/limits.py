@@ -77,8 +77,14 @@ CAN: tuple[Rule, ...] = (
         lambda f: f"On average over the studies the ratio is {_mean(f, 'en')}. At 1 there is no difference.",
     ),
     Rule(
+        "differs_by_place",
+        lambda f: f.direction == "inconclusive" and f.is_prediction,
+        _fixed("De uitkomst verschilt per plek. Voor een nieuwe plek is er nog geen oordeel."),
+        _fixed("The outcome differs from site to site. There is no judgement yet on a new one."),
+    ),
+    Rule(
         "inconclusive",
-        lambda f: f.direction == "inconclusive",
+        lambda f: f.direction == "inconclusive" and not f.is_prediction,
         _fixed("Het is nog te vroeg voor een oordeel. Er zijn meer gegevens nodig."),
         _fixed("It is too early to judge. More data are needed."),
     ),
@@ -131,8 +137,10 @@ CANNOT: tuple[Rule, ...] = (
     Rule(
         "works_inconclusive",
         lambda f: f.direction in {"inconclusive", "not_shown"},
-        _fixed("“Het programma werkt.” Het verschil kan nog toeval zijn."),
-        _fixed("“The programme works.” The difference may still be chance."),
+        lambda f: "“Het programma werkt.” "
+        + ("Niet op elke plek is dat zo." if f.is_prediction else "Het verschil kan nog toeval zijn."),
+        lambda f: "“The programme works.” "
+        + ("Not at every site is that so." if f.is_prediction else "The difference may still be chance."),
     ),
     Rule(
         "works_weak_evidence",

@@ -28,6 +28,7 @@ ESTIMATORS: Mapping[str, Mapping[Language, str]] = {
     "poisson_fe": {"nl": "elk gebied met zichzelf, op aantallen", "en": "each area with itself, on counts"},
     "twoway_fe": {"nl": "elk gebied met zichzelf, op waarden", "en": "each area with itself, on values"},
     "calibrated": {"nl": "gewogen vergelijkingsgebieden", "en": "weighted comparison areas"},
+    "difference_in_change": {"nl": "verandering tegenover verandering", "en": "change against change"},
     "quasi_poisson": {"nl": "trend en seizoen doorgetrokken", "en": "trend and season carried on"},
     "reml_hk": {"nl": "studies mogen verschillen, voorzichtige marge", "en": "trials may differ, cautious range"},
     "reml_wald": {"nl": "studies mogen verschillen", "en": "trials may differ"},

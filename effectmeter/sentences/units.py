@@ -58,6 +58,23 @@ def _more(facts: Facts, more: str, less: str) -> str:
     return more if facts.direction == "more" else less
 
 
+def on_average(facts: Facts, language: Language) -> str:
+    """Return the headline where trials differ too much for one answer, but their mean is beyond chance."""
+    _, low, high = facts.mean or (1.0, 1.0, 1.0)
+    label = facts.label[language]
+    if low <= 1 <= high:
+        return ""
+    if language == "nl":
+        word = "minder" if high < 1 else "meer"
+        return (
+            f"Gemiddeld was er met het programma {word} {label}. Of dat op een volgende plek ook zo is, is niet zeker."
+        )
+    word = "lower" if high < 1 else "higher"
+    return (
+        f"On average the risk of {label} was {word} with the programme. Whether a next site sees that is not certain."
+    )
+
+
 def per_inhabitants(facts: Facts, language: Language) -> str:
     """Return the events per so many inhabitants a year, and those expected."""
     label, per = facts.label[language], number(facts.per, language, 0)

@@ -32,6 +32,8 @@ def headline(facts: Facts, language: Language) -> str:
     label, nl = facts.label[language], language == "nl"
     if facts.direction == "not_shown":
         return "We kunnen dit kwartaal geen effect laten zien." if nl else "We cannot show an effect this quarter."
+    if facts.direction == "inconclusive" and facts.is_prediction and units.on_average(facts, language):
+        return units.on_average(facts, language)
     if facts.direction == "inconclusive":
         return "We weten nog niet of dit programma helpt." if nl else "We do not know yet whether this programme helps."
     if facts.direction == "no_effect_of_importance":
