@@ -70,7 +70,8 @@ def draw_areas(rng: np.random.Generator, n: int, rate: float = _RATE) -> Areas:
         ups[:, period] = _LASTING * ups[:, period - 1] + shock
     time = np.arange(PERIODS)
     common = np.exp(0.1 * np.sin(2 * np.pi * time / 4.0) - 0.01 * time + rng.normal(0.0, 0.05, PERIODS))
-    return Areas(population, rate * level[:, np.newaxis] * np.exp(ups) * common)
+    expected: FloatArray = np.asarray(rate * level[:, np.newaxis] * np.exp(ups) * common, dtype=np.float64)
+    return Areas(population, expected)
 
 
 def starts(rng: np.random.Generator, n: int, *, treated: float = 0.5) -> np.ndarray:
@@ -168,6 +169,8 @@ def spilling(rng: np.random.Generator, size: int, *, delivered: bool) -> Drawn:
     areas.rate[since(adopted) >= 0] *= EFFECT
     areas.rate[around, STARTS[0] :] *= 1.35
     ring = np.where(adopted != NEVER, 0, 2).astype(object)
+    if delivered:
+        adopted[around] = STARTS[0]  # since when they lie beside an area with the programme
     ring[around] = 1
     ring[ring == 2] = None
     data = study(rng, areas, adopted, areas_plan(ring=delivered), ring=ring if delivered else None)
@@ -258,6 +261,7 @@ def area_worlds() -> list[PlantedWorld]:
             why="What moves next door has not gone.",
             draw=partial(spilling, delivered=True),
             watched=("spill_over",),
+            version=2,
         ),
         make(
             name="spill_over_without_rings",

@@ -155,7 +155,8 @@ def trial_worlds() -> list[PlantedWorld]:
             planted="Small trials are published mostly when they favour the programme; no effect.",
             why="What was published is not what was found.",
             draw=published,
-            watched=("small_studies", "heterogeneity"),
+            watched=("small_studies",),
             sizes=(10, 20, 40),
+            version=2,
         ),
     ]
