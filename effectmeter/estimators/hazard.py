@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, SeparationError, Weights
+from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.glm import independent_columns
 from effectmeter.estimators.marginal import check_arms, check_identified
 from effectmeter.estimators.sandwich import cluster_index, sum_by_unit, wald
@@ -84,6 +85,8 @@ class Clock:
         (e,) Efron's l / m within its event time.
     passed, start
         (n,) how many event times up to and including the person's own day, and before its stratum.
+    size
+        (n,) how many persons a sorted row stands for; a row of several deaths is that many times in `dead`.
     """
 
     order: NDArray[np.intp]
@@ -94,6 +97,7 @@ class Clock:
     fraction: FloatArray
     passed: NDArray[np.intp]
     start: NDArray[np.intp]
+    size: FloatArray
 
 
 def hazard_ratio(
@@ -107,6 +111,7 @@ def hazard_ratio(
     strata: NDArray[np.generic] | None = None,
     variance: str = "cr0",
     level: float = 0.95,
+    cells: Cells | None = None,
 ) -> Estimate:
     """Compare the hazard of a first event between arms.
 
@@ -119,6 +124,9 @@ def hazard_ratio(
     variance
         ``model`` (inverse information), or Lin and Wei's robust error: ``cr0``, ``cr1`` (times G / (G - 1)) by cluster,
         ``hc0``, ``hc1`` by person. ``hc3`` and ``cr3`` are answered with ``hc1`` and ``cr1``, and say so in `variance`.
+    cells
+        The same persons, added up (`effectmeter.estimators.cells.to_cells` with days); everything else about persons is
+        then taken from there, and `weights` has a row per cell.
 
     Returns
     -------
@@ -139,8 +147,15 @@ def hazard_ratio(
     Efron (1977), doi:10.1080/01621459.1977.10480613; Lin & Wei (1989), doi:10.1080/01621459.1989.10478874;
     Binder (1992), doi:10.1093/biomet/79.1.139 (weights).
     """
+    size = None
+    if cells is not None:
+        if cells.days is None:
+            raise ValueError("cells for hazards are made with days")
+        days, event01, treated01, X = cells.days, (cells.y > 0.0).astype(np.float64), cells.treated01, cells.X
+        cluster, strata, size = cells.cluster, cells.strata, cells.n
     event = np.asarray(event01, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
+    persons = np.ones(len(event)) if size is None else size
     check_arms(treated)
     weight = np.ones(len(event)) if weights is None else weights.weight
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
@@ -149,7 +164,7 @@ def hazard_ratio(
     within = within_strata(np.column_stack([treated, X]), strata)
     check_identified(within[:, 0], within[:, 1:])
     covariates = np.column_stack([treated, X])
-    fit = fit_cox(np.asarray(days, dtype=np.float64), event, covariates, weight=weight, strata=strata)
+    fit = fit_cox(np.asarray(days, dtype=np.float64), event, covariates, weight=weight, strata=strata, size=size)
     if 0 not in fit.columns:
         raise SeparationError("the covariates determine the arm, so its effect cannot be separated from theirs")
     variance = {"hc3": "hc1", "cr3": "cr1", "robust": "cr0"}.get(variance, variance)
@@ -158,13 +173,20 @@ def hazard_ratio(
         error = float(np.sqrt(fit.bread[0, 0]))
     else:
         unit, n_units = cluster_index(cluster, variance, len(event))
+        by_cluster = variance.startswith("cr") and cluster is not None
+        n_units = n_units if by_cluster else int(persons.sum())
         influence = weight[:, None] * fit.residual @ fit.bread
         if weights is not None and weights.parameter_influence is not None and weights.weight_gradient is not None:
             influence = (
-                influence + weights.parameter_influence @ (fit.residual.T @ weights.weight_gradient).T @ fit.bread
+                influence
+                + weights.parameter_influence
+                @ ((persons[:, None] * fit.residual).T @ weights.weight_gradient).T
+                @ fit.bread
             )
         factor = n_units / (n_units - 1) if variance in {"hc1", "cr1"} else 1.0
-        error = float(np.sqrt((sum_by_unit(influence[:, 0], unit, n_units) ** 2).sum() * factor))
+        own = influence[:, 0]
+        squares = sum_by_unit(persons * own, unit, n_units) ** 2 if by_cluster else persons * own**2
+        error = float(np.sqrt(squares.sum() * factor))
         df = float(n_units - 1) if variance == "cr1" and cluster is not None else None
     return wald(float(fit.beta[0]), error, level=level, estimator="cox_efron", variance=variance, df=df, is_log=True)
 
@@ -176,6 +198,7 @@ def fit_cox(
     *,
     weight: FloatArray | None = None,
     strata: NDArray[np.generic] | None = None,
+    size: FloatArray | None = None,
 ) -> CoxFit:
     """Fit Cox's model with Efron's treatment of ties, by Newton's method on the partial likelihood.
 
@@ -185,6 +208,8 @@ def fit_cox(
         (n,).
     X
         (n, k) covariates.
+    size
+        (n,) how many persons each row stands for, all alike; one by default. Residuals are then per person in the row.
 
     Raises
     ------
@@ -198,7 +223,7 @@ def fit_cox(
     """
     n = len(days)
     weight = np.ones(n) if weight is None else weight
-    clock = clock_of(days, event01, strata, weight)
+    clock = clock_of(days, event01, strata, weight, size)
     columns = independent_columns(within_strata(X, strata))
     centred = X[:, columns] - X[:, columns].mean(axis=0)
     scale = np.maximum(centred.std(axis=0), 1e-300)
@@ -243,7 +268,13 @@ def within_strata(X: FloatArray, strata: NDArray[np.generic] | None) -> FloatArr
     return result
 
 
-def clock_of(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | None, weight: FloatArray) -> Clock:
+def clock_of(
+    days: FloatArray,
+    event: FloatArray,
+    strata: NDArray[np.generic] | None,
+    weight: FloatArray,
+    size: FloatArray | None = None,
+) -> Clock:
     """Return the event times and who is at risk at each."""
     n = len(days)
     stratum = np.zeros(n, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
@@ -257,7 +288,8 @@ def clock_of(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | 
     number = np.cumsum(has_event) - 1
     ends = np.searchsorted(by_stratum, by_stratum, side="right")
     first_of_stratum = np.searchsorted(by_stratum, by_stratum, side="left")
-    dead = np.flatnonzero(dies)
+    persons = np.ones(n) if size is None else size[order]
+    dead = np.repeat(np.flatnonzero(dies), persons[dies].astype(np.intp))
     time_of_death = number[moment[dead]]
     tied = np.bincount(time_of_death)
     within = np.arange(len(dead)) - np.r_[0, np.cumsum(tied)[:-1]][time_of_death]
@@ -271,6 +303,7 @@ def clock_of(days: FloatArray, event: FloatArray, strata: NDArray[np.generic] | 
         fraction=within / tied[time_of_death],
         passed=passed,
         start=np.where(has_event[moment], passed - 1, passed)[first_of_stratum],
+        size=persons,
     )
 
 
@@ -288,7 +321,8 @@ def _per_death(
     r = w * np.exp(np.clip(Z @ beta, -500.0, 500.0))
     m = len(clock.first)
     at, dead = clock.time_of_death, clock.dead
-    S0, S1 = over_risk_sets(r, clock), over_risk_sets(r[:, None] * Z, clock)
+    everybody = clock.size * r
+    S0, S1 = over_risk_sets(everybody, clock), over_risk_sets(everybody[:, None] * Z, clock)
     D0 = np.bincount(at, r[dead], m)
     D1 = sum_by_unit(r[dead, None] * Z[dead], at, m)
     average = (np.bincount(at, w[dead], m) / np.bincount(at, minlength=m))[at]
@@ -305,7 +339,7 @@ def _likelihood(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) ->
     score = w[dead] @ Z[dead] - average @ mean
     hazard = np.bincount(at, average / z, m)
     total = np.r_[0.0, np.cumsum(hazard)]
-    through = r * (total[clock.passed] - total[clock.start])
+    through = clock.size * r * (total[clock.passed] - total[clock.start])
     np.subtract.at(through, dead, r[dead] * np.bincount(at, average * clock.fraction / z, m)[at])
     information = (Z * through[:, None]).T @ Z - (mean * average[:, None]).T @ mean
     return value, score, information
