@@ -161,6 +161,7 @@ def _fit_periods(y: FloatArray, size: FloatArray, free: BoolArray) -> _Fit:
     exposed = weight.sum(axis=0)
     effect = np.where(live, np.log(np.where(live, events, 1.0) / np.where(exposed > 0.0, exposed, 1.0)), -np.inf)
     information = np.zeros((len(live), len(live)))
+    rest = np.flatnonzero(live)[1:]  # known up to a constant: the first stays where it is
     with np.errstate(invalid="ignore"):
         for _ in range(100):
             raw = weight * np.exp(effect)
@@ -168,10 +169,10 @@ def _fit_periods(y: FloatArray, size: FloatArray, free: BoolArray) -> _Fit:
             gap = events - sums @ share
             information = np.diag(sums @ share) - (share * sums[:, None]).T @ share
             step = np.zeros(len(live))
-            step[live] = np.linalg.lstsq(information[np.ix_(live, live)], gap[live], rcond=1e-11)[0]
+            step[rest] = _solved(information[np.ix_(rest, rest)], gap[rest])
             step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
             effect = effect + step
-            if np.abs(step).max() < 1e-12:
+            if np.abs(step).max() < 1e-11:
                 break
         else:
             raise ConvergenceError("the period effects did not reach their maximum")
@@ -179,6 +180,17 @@ def _fit_periods(y: FloatArray, size: FloatArray, free: BoolArray) -> _Fit:
     everywhere[total > 0.0] = share
     score = own - total[:, None] * everywhere
     return _Fit(effect, everywhere, total, score, information)
+
+
+def _solved(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the solution; the shortest one where there are many."""
+    try:
+        found = np.linalg.solve(matrix, right)
+        if np.isfinite(found).all() and np.abs(found).max(initial=0.0) < 1e3:
+            return np.asarray(found, dtype=np.float64)
+    except np.linalg.LinAlgError:
+        pass
+    return np.asarray(np.linalg.lstsq(matrix, right, rcond=1e-11)[0], dtype=np.float64)
 
 
 def _effect(

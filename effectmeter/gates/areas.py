@@ -25,6 +25,8 @@ from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 PRE_TREND_P = 0.01
+MANY_MISSING = 0.1
+"""Share of area-periods without a figure above which the reader is told."""
 
 
 def _laid_out(data: AnalysisData, outcome: str) -> AreaPanel | EstimationError:
@@ -79,6 +81,10 @@ def _left_out(area: AreaPanel) -> tuple[str, str]:
     if area.n_rings:
         words += f" {area.n_rings} areas around treated ones are not compared with: the programme may reach them."
         words_nl += f" {area.n_rings} gebieden eromheen zijn niet de vergelijking. Het programma kan daar ook werken."
+    missing = 1.0 - float(area.panel.observed.mean())
+    if missing > MANY_MISSING:
+        words += f" {percent(missing)} of area-periods are missing: if nothing happened there, deliver them as 0."
+        words_nl += f" {percent(missing)} van de perioden per gebied ontbreekt. Gebeurde er niets? Lever dan een 0 aan."
     return words, words_nl
 
 
