@@ -125,16 +125,21 @@ def _is_usable(series: Series) -> bool:
 
 
 def placebo_starts(data: AnalysisData, outcome: str, series: Series) -> tuple[tuple[int, str], ...]:
-    """Return pretended starts (period, label) before the real one: in the middle, at a third and at two thirds.
+    """Return pretended starts (period, label) before the real one; the middle one first.
 
-    Only where enough periods lie on both sides of it; the middle one first.
+    In the middle of the time before, half a year and a year before the real start (a peak or a fall just before it is
+    what most often passes for an effect), at a third and at two thirds; only where enough periods lie on both sides,
+    and none next to another.
     """
     before = series.period[~series.after]
     labels = dict(rows_of(data, outcome).select("period", "label").iter_rows())
+    year = max(options_of(data.plan).season_length, 2 * FEWEST_AFTER)
+    n = len(before)
     found: dict[int, str] = {}
-    for share in (1 / 2, 1 / 3, 2 / 3):
-        place = round(share * len(before))
-        if place >= FEWEST_BEFORE and len(before) - place >= FEWEST_AFTER:
-            start = int(before[place])
-            found.setdefault(start, str(labels.get(start, start)))
+    for place in (round(n / 2), n - year // 2, n - year, round(n / 3), round(2 * n / 3)):
+        if not (place >= FEWEST_BEFORE and n - place >= FEWEST_AFTER):
+            continue
+        start = int(before[place])
+        if all(abs(start - other) >= FEWEST_AFTER for other in found):
+            found[start] = str(labels.get(start, start))
     return tuple(found.items())

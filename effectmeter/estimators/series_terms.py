@@ -56,7 +56,8 @@ class SeriesDesign:
 
     def without(self, *names: str) -> FloatArray:
         """Return the design (n, p) with these columns at 0: what would have been without them."""
-        return self.X * np.array([float(column not in names) for column in self.names])
+        found: FloatArray = self.X * np.array([float(column not in names) for column in self.names])
+        return found
 
 
 def build_terms(
