@@ -35,10 +35,14 @@ PAGE = ROOT / "docs" / "validation.md"
 RULER = 1
 """To be raised when the judging changes, so that older figures are not taken for newer ones."""
 PART = 50
-FULL, LARGE, THREATS, THREATS_LARGE, HIDDEN = 1000, 400, 300, 100, 50
-"""Studies per cell: where a figure decides a default; the same at the largest size, and where few events call for the
-slow intervals; where only a share of worlds is asked that gates see; the same at the largest size; where there are so
-few persons that all is hidden."""
+FULL, LARGE = 1000, 400
+"""Studies per cell of a sound world, where a figure decides a default; the same at the largest size."""
+THREATS, THREATS_LARGE = 300, 100
+"""Studies per cell where only a share of worlds is asked that gates see; the same at the largest size."""
+HIDDEN = 50
+"""Studies per cell where there are so few persons that all is hidden."""
+SLOW = {"persons": 400, "trials": 200}
+"""Studies per cell of worlds with rare events, whose exact and profile intervals take long, by unit."""
 QUICK = 50
 _LARGE_SIZE = 3000
 _LEAST_SHOWN = 60  # persons, both arms together
@@ -77,8 +81,8 @@ def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
     if world.unit == "persons" and size < _LEAST_SHOWN:
         return HIDDEN
     if world.kind == "sound":
-        is_slow = size >= _LARGE_SIZE or (world.name.startswith("rare") and world.unit == "persons")
-        return LARGE if is_slow else FULL
+        most = SLOW.get(world.unit, FULL) if world.name.startswith("rare") else FULL
+        return min(most, LARGE) if size >= _LARGE_SIZE else most
     return THREATS if size < _LARGE_SIZE else THREATS_LARGE
 
 

@@ -61,7 +61,7 @@ def areas_plan(estimator: str = "callaway_santanna", value: bool = False, ring: 
 
 def draw_areas(rng: np.random.Generator, n: int, rate: float = _RATE) -> Areas:
     """Draw areas with their ups and downs."""
-    population = np.round(np.exp(rng.normal(np.log(6000.0), 0.4, n)))
+    population: FloatArray = np.asarray(np.round(np.exp(rng.normal(np.log(6000.0), 0.4, n))), dtype=np.float64)
     level = np.exp(rng.normal(0.0, 0.35, n))
     ups = np.empty((n, PERIODS))
     ups[:, 0] = rng.normal(0.0, _SPREAD, n)
