@@ -24,6 +24,26 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"-?\d{1,7}")),
 )
 _PER_YEAR: dict[Kind, int] = {"year": 1, "quarter": 4, "month": 12}
+_MONTHS = ("jan", "feb", "mrt|maa|mar", "apr", "mei|may", "jun", "jul", "aug", "sep", "okt|oct", "nov", "dec")
+_WRITTEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), label)
+    for pattern, label in (
+        (r"(?P<y>(19|20)\d{2})(?P<m>0[1-9]|1[0-2])", "month"),
+        (r"(?P<y>\d{4})jj00", "year"),
+        (r"(?P<y>\d{4})kw0(?P<q>[1-4])", "quarter"),
+        (r"(?P<y>\d{4})mm(?P<m>0[1-9]|1[0-2])", "month"),
+        (r"(?P<m>0[1-9]|1[0-2])-(?P<y>\d{4})", "month"),
+        (r"(?P<y>\d{4})[- ]?[qk](?P<q>[1-4])", "quarter"),
+        (r"[qk](?P<q>[1-4])[- ]?(?P<y>\d{4})", "quarter"),
+        (r"(?P<y>\d{4}) +(?P<q>[1-4])e +kwartaal", "quarter"),
+        (r"(?P<q>[1-4])e +kwartaal +(?P<y>\d{4})", "quarter"),
+        *(
+            (pattern, f"{number:02d}")
+            for number, word in enumerate(_MONTHS, start=1)
+            for pattern in (rf"(?P<y>\d{{4}})[ -]+({word})[a-z]{{0,6}}", rf"({word})[a-z]{{0,6}}[ -]+(?P<y>\d{{4}})")
+        ),
+    )
+)
 _KINDS = "whole numbers, years (2024), quarters (2024-Q3), months (2024-09) or days (2024-09-01)"
 
 
@@ -128,6 +148,31 @@ class Calendar:
         if per_year is None or per_year % self.step or per_year // self.step != length:
             return self.index(label) % length
         return (_ordinal(label, self.kind) % per_year) // self.step
+
+
+def canonical(label: str) -> str:
+    """Return a period of a plan as the intake writes those of a delivery; what is not recognised stays as it is.
+
+    Examples
+    --------
+    >>> [canonical(label) for label in ("2024K3", "2024 3e kwartaal", "2024MM09", "202409", "2024*", "spring")]
+    ['2024-Q3', '2024-Q3', '2024-09', '2024-09', '2024', 'spring']
+    """
+    bare = label.strip().rstrip("* ")
+    for pattern, kind in _WRITTEN:
+        found = pattern.fullmatch(bare)
+        if found is not None:
+            year = found["y"]
+            match kind:
+                case "year":
+                    return year
+                case "quarter":
+                    return f"{year}-Q{found['q']}"
+                case "month":
+                    return f"{year}-{found['m']}"
+                case month:
+                    return f"{year}-{month}"
+    return bare
 
 
 def kind_of(label: str) -> Kind | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 
 import sql
+from effectmeter.periods import canonical
 from effectmeter.plan import Outcome, Plan
 from effectmeter.schema import STANDARD_TABLES
 from expectations.checks import Severity
@@ -40,7 +41,7 @@ def areas_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
     yield reference_closed(COUNTS, AREAS, "area_id")
     yield from _outcomes_delivered(plan, COUNTS)
     yield from _counted_rules(COUNTS)
-    yield from _periods_rules(COUNTS, reference_date)
+    yield from _periods_rules(plan, COUNTS, reference_date)
     columns = ("area_id", "outcome", "period")
     yield no_violations(
         "area_counts_balanced",
@@ -141,7 +142,7 @@ def series_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
     )
     yield from _outcomes_delivered(plan, SERIES)
     yield from _counted_rules(SERIES)
-    yield from _periods_rules(SERIES, reference_date)
+    yield from _periods_rules(plan, SERIES, reference_date)
     start = plan.series.start if plan.series is not None else None
     words = [word for name, outcome in plan.outcomes.items() for word in _words_of(name, outcome)]
     yield no_violations(
@@ -150,7 +151,7 @@ def series_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
         Statement(
             "expectations/series_before_and_after",
             tuple((SERIES, column) for column in columns),
-            {"start": start, "words": words},
+            {"start": None if start is None else canonical(start), "words": words},
             {"periods": _periods(SERIES), "start": _fragment("select $start::varchar where $start::varchar <> ''")},
         ),
         Words(
@@ -311,8 +312,9 @@ def _above_zero(table: str, column: str) -> Rule:
     )
 
 
-def _periods_rules(table: str, reference_date: date) -> Iterator[Rule]:
+def _periods_rules(plan: Plan, table: str, reference_date: date) -> Iterator[Rule]:
     short = table.removeprefix("landing.")
+    excluded = plan.areas.exclude_periods if plan.areas is not None else []
     yield no_violations(
         slug(short, "periods_are_over"),
         table,
@@ -334,7 +336,12 @@ def _periods_rules(table: str, reference_date: date) -> Iterator[Rule]:
     yield no_violations(
         slug(short, "periods_without_gaps"),
         table,
-        Statement("expectations/periods_without_gaps", ((table, "period"),), quoted={"periods": _periods(table)}),
+        Statement(
+            "expectations/periods_without_gaps",
+            ((table, "period"),),
+            {"excluded": [canonical(label) for label in excluded]},
+            {"periods": _periods(table)},
+        ),
         Words(
             en="No period is missing between the first and the last.",
             nl="Tussen de eerste en de laatste ontbreekt geen periode.",

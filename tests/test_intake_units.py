@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from effectmeter.errors import DeliveryError
+from effectmeter.periods import canonical, kind_of
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from vault.connection import open_vault
@@ -153,6 +154,8 @@ def test_periods(written: str, label: str | None, vault: duckdb.DuckDBPyConnecti
     plan = area_plan({"theft": {}}, expectations={"max_rejected": 1})
     rows = landed(vault, plan, delivery, f"area_id;period;theft\nA;{written};5\n")
     assert [row[1] for row in rows] == ([] if label is None else [label])
+    if label is not None and kind_of(label) != "day" and "-01" not in written and not written.startswith(("0", "30")):
+        assert canonical(written) == label  # a plan may write periods in the same ways
 
 
 def test_days_that_are_not_all_the_first_of_a_month_stay_days(vault: duckdb.DuckDBPyConnection, delivery: Path) -> None:

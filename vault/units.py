@@ -14,7 +14,7 @@ import polars as pl
 import sql
 from effectmeter.designs.base import UNIT_COLUMNS
 from effectmeter.errors import DeliveryError
-from effectmeter.periods import Calendar
+from effectmeter.periods import Calendar, canonical
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.shapes import SHAPES
@@ -75,7 +75,7 @@ def build_unit_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quart
     if "series" in frames:
         calendar = _hand_over(connection, plan, quarter, "landing.series", [])
         start = plan.series.start if plan.series is not None else None
-        binds = {"start": None if start is None else calendar.index(start)}
+        binds = {"start": None if start is None else calendar.index(canonical(start))}
         store(connection, TABLES["series"], filled("outcomes/series_periods"), binds)
     if "trials" in frames:
         delivered = column_types(connection, "landing.trials")
@@ -111,7 +111,7 @@ def _hand_over(
     labels = _labels(connection, table)
     calendar = Calendar.of(labels)
     length = plan.series.season_length if plan.series is not None else 12
-    left_out = {calendar.index(label) for label in excluded}
+    left_out = {calendar.index(canonical(label)) for label in excluded}
     rows = []
     for label in labels:
         period = calendar.index(label)

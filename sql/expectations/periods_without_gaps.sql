@@ -1,5 +1,5 @@
--- Grain: one row: periods that are missing between the first and the last of {table}, out of those that there should be.
--- Inputs: {table}. Fills in: periods, the fragment over its labels.
+-- Grain: one row: periods that are missing between the first and the last of a table, out of those that there should be.
+-- Inputs: $excluded, labels that the plan leaves out. Fills in: periods, the fragment over its labels.
 -- Assumes: the smallest step between two periods is the step of the calendar; other steps are gaps.
 with periods as (
 {periods}
@@ -7,7 +7,7 @@ with periods as (
 
 steps as (
     select ordinal, ordinal - lag(ordinal) over (order by ordinal) as step
-    from (select distinct ordinal from periods where ordinal is not null)
+    from (select distinct ordinal from periods where ordinal is not null and not list_contains($excluded::varchar[], label))
 ),
 
 counted as (
