@@ -36,16 +36,17 @@ RULER = 1
 """To be raised when the judging changes, so that older figures are not taken for newer ones."""
 PART = 50
 FULL, LARGE = 1000, 400
-"""Studies per cell of a sound world, where a figure decides a default; the same at the largest size."""
+"""Studies per cell of a sound world whose figures decide a default; of others, and at the largest size."""
 THREATS, THREATS_LARGE = 300, 100
 """Studies per cell where only a share of worlds is asked that gates see; the same at the largest size."""
 HIDDEN = 50
-"""Studies per cell where there are so few persons that all is hidden."""
+"""Studies per cell where there are so few units that all is hidden."""
 SLOW = {"persons": 400, "trials": 200}
 """Studies per cell of worlds with rare events, whose exact and profile intervals take long, by unit."""
 QUICK = 50
 _LARGE_SIZE = 3000
-_LEAST_SHOWN = 60  # persons, both arms together
+_LEAST_SHOWN = {"persons": 60, "areas": 20, "families": 20, "sites": 20}
+"""Sizes, both arms together, below which the gates on size and clusters hide everything."""
 _METHOD = ("designs", "estimators", "gates", "verdicts.py", "claims.py", "looks.py", "diagnostics.py")
 
 
@@ -78,10 +79,10 @@ def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
     """Return how many studies a cell has in the full run."""
     if mode == "looks":
         return FULL if size < _LARGE_SIZE else 200
-    if world.unit == "persons" and size < _LEAST_SHOWN:
+    if size < _LEAST_SHOWN.get(world.unit, 0):
         return HIDDEN
     if world.kind == "sound":
-        most = SLOW.get(world.unit, FULL) if world.name.startswith("rare") else FULL
+        most = SLOW.get(world.unit, FULL) if world.name.startswith("rare") else FULL if world.decides else LARGE
         return min(most, LARGE) if size >= _LARGE_SIZE else most
     return THREATS if size < _LARGE_SIZE else THREATS_LARGE
 

@@ -80,6 +80,8 @@ class PlantedWorld:
         Gates that can see the threat; empty for sound worlds.
     grows
         Sizes at which the eight quarterly looks are simulated as well.
+    decides
+        Whether its coverage decides a default; otherwise another world of the design does, by the same estimator.
     version
         To be raised when `draw` changes, so that figures of before are not mistaken for figures of now.
     """
@@ -94,6 +96,7 @@ class PlantedWorld:
     draw: Callable[[np.random.Generator, int], Drawn]
     watched: tuple[str, ...] = ()
     grows: tuple[int, ...] = ()
+    decides: bool = True
     version: int = 1
 
     @property

@@ -18,7 +18,7 @@ from effectmeter.designs.base import AREA_PERIODS_COLUMNS, AREAS_COLUMNS, Analys
 from effectmeter.plan import Plan
 from effectmeter.worlds.planted import QUARTER, Drawn, FloatArray, PlantedWorld, identifiers, plan_of
 
-SIZES = (12, 20, 30, 47, 60)
+SIZES = (12, 20, 47, 60)
 EFFECT = 0.75
 PERIODS = 20
 STARTS = (8, 11, 14)

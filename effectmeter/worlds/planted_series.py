@@ -16,7 +16,7 @@ from effectmeter.designs.base import SERIES_COLUMNS, AnalysisData
 from effectmeter.plan import Plan
 from effectmeter.worlds.planted import QUARTER, Drawn, FloatArray, PlantedWorld, plan_of
 
-SIZES = (36, 60, 84, 120, 180)
+SIZES = (36, 60, 84, 180)
 EFFECT = 0.7
 _MEAN, _RARE = 60.0, 2.0  # events per month
 _BEFORE = 0.6  # share of the months before the start
@@ -150,7 +150,7 @@ def series_worlds() -> list[PlantedWorld]:
             "About 60 events a month, a season, a slow fall, ups and downs that last a little; no effect.",
             "Season and trend must not be called an effect.",
             partial(plain, ratio=1.0),
-            (60, 120),
+            (60, 84),
         ),
         (
             "effect",
@@ -185,7 +185,7 @@ def series_worlds() -> list[PlantedWorld]:
             "Something else takes a third away from both series at the start; the programme does nothing.",
             "A control series is there for what happens everywhere.",
             partial(plain, ratio=1.0, with_control=True, elsewhere=0.67),
-            (60, 120),
+            (60, 84),
         ),
         (
             "lasting",

@@ -260,6 +260,7 @@ def _sound(design: str, plan: Callable[..., Plan]) -> list[PlantedWorld]:
             unit="persons",
             draw=draw,
             grows=(300, 1000, 5000) if name == "no_effect" else (1000,) if name in {"detention", "effect"} else (),
+            decides=name not in {"detention", "late_decisions", "lost_by_chance"},
         )
         for name, planted, why, sizes, draw in rows
     ]
@@ -351,6 +352,7 @@ def _cohorts() -> list[PlantedWorld]:
         sizes=SIZES,
         unit="persons",
         draw=last_year,
+        decides=False,
     )
     return [
         fair,

@@ -16,7 +16,7 @@ from effectmeter.designs.base import TRIALS_COLUMNS, AnalysisData
 from effectmeter.plan import Plan
 from effectmeter.worlds.planted import QUARTER, Drawn, FloatArray, PlantedWorld, identifiers, plan_of
 
-SIZES = (3, 5, 7, 10, 20, 40)
+SIZES = (3, 5, 10, 20, 40)
 EFFECT = 0.7
 _PERSONS = 110.0  # per trial, both arms: the middle one
 _LARGE = 500
