@@ -52,7 +52,7 @@ def counted(rng: np.random.Generator, size: int, estimator: str, ratio: float) -
 def calibrated(
     rng: np.random.Generator, size: int, _estimator: str, ratio: float
 ) -> dict[str, tuple[bool, float, float]]:
-    """The same for calibrated areas: `size` / 2 treated among 300, eight periods before and four after."""
+    """Return the same for calibrated areas: `size` / 2 treated among 300, eight periods before and four after."""
     n1, n0, periods = size // 2, 300, 12
     level = rng.normal(0.0, 0.6, n1 + n0)
     order = np.argsort(-(level + rng.normal(0.0, 1.5, n1 + n0)))  # busy areas are treated more often
@@ -121,9 +121,10 @@ def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     text = (
         f"Made by `python benchmarks/areas_coverage.py {repetitions}`: {repetitions} draws per line, 95 % intervals of "
-        "a ratio. `cr3` leaves out one\ncluster at a time, with t and Welch's degrees of freedom: treated and "
-        "comparison areas each have their own spread. It is\nthe default. `pre-trends fail` is the share of sound worlds that "
-        "the gate fails (p < 0.01; at most six pieces of the time before the\nstart, one per six treated areas)."
+        "a ratio.\n`cr3` leaves out one cluster at a time, with t and Welch's degrees of freedom: treated and "
+        "comparison areas each have their\nown spread. It is the default. `pre-trends fail` is the share of sound "
+        "worlds that the gate fails (p < 0.01; at most six\npieces of the time before the start, one per six treated "
+        "areas)."
     )
     lines = [
         "# Intervals of area effects with few treated areas",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from area_frames import area_plan, counted, frames, study
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.staggered_areas import StaggeredAreas
 from effectmeter.diagnostics import apply_gates
 from effectmeter.results import EffectRow, GateResult
@@ -16,9 +16,9 @@ from effectmeter.results import EffectRow, GateResult
 DESIGN = StaggeredAreas()
 
 
-def judged(data: AnalysisData) -> tuple[tuple[EffectRow, ...], dict[str, GateResult]]:
+def judged(data: AnalysisData, scope: Scope = "verdict") -> tuple[tuple[EffectRow, ...], dict[str, GateResult]]:
     comparability = DESIGN.compare(data)
-    rows = DESIGN.estimate(data, comparability, "verdict")
+    rows = DESIGN.estimate(data, comparability, scope)
     return rows, {gate.gate: gate for gate in DESIGN.gates(data, comparability, rows)}
 
 
@@ -62,13 +62,14 @@ def test_pre_trends(estimator: str) -> None:
     _, sound = judged(data_of(options, **common))
     assert sound["pre_trends"].status == "passed"
     assert "cannot be ruled out" in sound["pre_trends"].sentence and "not ruled out" in sound["pre_trends"].figure
-    rows, broken = judged(data_of(options, trend=-0.06, **common))
+    rows, broken = judged(data_of(options, trend=-0.06, **common), "all")
     gate = broken["pre_trends"]
     assert (gate.status, gate.concerns) == ("failed", "outcome=crime")
     after = apply_gates(rows, list(broken.values()))
     assert after[0].status == "hidden"
     # the course before the start is the evidence: it stays
-    times = {(row.subgroup or "").startswith("event_time=-"): row.status for row in after if row.subgroup}
+    course = [row for row in after if row.analysis == "event_study"]
+    times = {(row.subgroup or "").startswith("event_time=-"): row.status for row in course}
     assert times == {True: "shown", False: "hidden"}
     _, blind = judged(data_of(options, n_treated=30, n_comparison=60, cohorts=(1,)))
     assert blind["pre_trends"].status == "not_evaluated"

@@ -144,9 +144,9 @@ def _outcome_rows(asked: Asked, scope: Scope) -> list[EffectRow]:
     rows = main_rows(asked, area)
     if asked.role == "negative_control":
         return rows
-    rows += event_rows(asked, area)
     rows += ring_rows(asked, area)
     if scope == "all":
+        rows += event_rows(asked, area)
         for part in _BESIDE:
             rows += part(asked, area)
     return rows
