@@ -7,11 +7,16 @@ a handful of answers does not block either.
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from workbench import ROOT
 
 from effectmeter.designs.base import AnalysisData, Design, Scope
 from effectmeter.designs.registry import design_for
@@ -260,3 +265,62 @@ def test_a_study_that_breaks_the_method_is_counted_and_named(monkeypatch: pytest
     tally = tally_of_studies(planted_world("randomised/effect"), 60, range(3))
     assert (tally.n, tally.count["crashed"]) == (3, 3)
     assert tally.faults == {"ZeroDivisionError": "replicate 0: no such thing"}
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The simulation script, with a cache of its own."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("worlds")
+    monkeypatch.setattr(script, "CACHE", tmp_path)
+    monkeypatch.setattr(script, "PART", 4)
+    return script
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(bench: Any) -> None:
+    cell = bench.Cell("interrupted_series/effect", 36, "end", 8)
+    first, second = (bench.run_part(cell, part)[0] for part in cell.parts)
+    begun = bench.Measured.read(cell)
+    begun.tally.add(second)
+    begun.parts.add(1)
+    begun.write(cell)
+    again = bench.Measured.read(cell)
+    assert (again.parts, again.tally) == ({1}, second)
+    again.tally.add(first)
+    whole = tally_of_studies(planted_world(cell.address), cell.size, range(8))
+    assert again.tally.count == whole.count
+    assert again.tally.total == pytest.approx(whole.total)
+
+
+def test_figures_of_another_version_of_a_world_are_not_taken(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = bench.Cell("interrupted_series/effect", 36, "end", 4)
+    found = bench.Measured.read(cell)
+    found.tally.add(Tally(n=4))
+    found.write(cell)
+    assert bench.Measured.read(cell).tally.n == 4
+    monkeypatch.setattr(bench, "RULER", bench.RULER + 1)
+    assert bench.Measured.read(cell).tally.n == 0
+
+
+def test_the_page_says_what_misses(bench: Any) -> None:
+    page = importlib.import_module("worlds_page")
+    good = Tally(n=100, count=Counter(shown=100, held=96, verdict_held=100, measured=100, estimated=100, fewer=90))
+    bad = Tally(n=100, count=Counter(shown=100, held=80, verdict_held=99, measured=100, estimated=100))
+    blind = Tally(n=100, count=Counter({"shown": 100, "seen": 40, "fewer": 50, "estimated": 100}))
+    false = Tally(n=100, count=Counter(effective=9))
+    known = {
+        bench.Cell(address, size, mode, 100): bench.Measured(tally, {0}, 1.0, {"now"})
+        for address, size, mode, tally in (
+            ("randomised/effect", 300, "end", good),
+            ("randomised/no_effect", 300, "end", bad),
+            ("randomised/steered", 1000, "end", blind),
+            ("randomised/no_effect", 300, "looks", false),
+        )
+    }
+    text = page.page(known, "now")
+    assert "`randomised/no_effect` at 300 persons: the ordinary interval holds in 80.0 ±4.0 %, beyond chance." in text
+    assert "`randomised/steered` at 1,000 persons: `balance` fail or warn in 40.0 ±4.9 % only." in text
+    assert "`randomised/no_effect` at 300 persons, 8 looks: called effective at some look in 9.0 ±2.9 %." in text
+    assert "**80.0 ±4.0**" in text and "**96.0" not in text
+    assert text.count("**missed**") == 3
+    assert "older" not in text

@@ -147,9 +147,9 @@ def growing(rng: np.random.Generator, size: int, *, estimator: str = "callaway_s
 
 
 def other_course(rng: np.random.Generator, size: int) -> Drawn:
-    """Let treated areas fall by three per cent more a quarter, all along."""
+    """Let treated areas fall by five per cent more a quarter, all along."""
     areas, adopted = draw_areas(rng, size), starts(rng, size)
-    areas.rate[adopted != NEVER] *= 0.97 ** np.arange(PERIODS)
+    areas.rate[adopted != NEVER] *= 0.95 ** np.arange(PERIODS)
     return Drawn(study(rng, areas, adopted, areas_plan()), 1.0)
 
 
@@ -241,10 +241,11 @@ def area_worlds() -> list[PlantedWorld]:
         make(
             name="other_course",
             kind="broken",
-            planted="Treated areas fall by three per cent more a quarter all along; no effect.",
+            planted="Treated areas fall by five per cent more a quarter all along; no effect.",
             why="A course that was there before is no effect.",
             draw=other_course,
             watched=("pre_trends",),
+            version=2,
         ),
         make(
             name="started_at_a_peak",
