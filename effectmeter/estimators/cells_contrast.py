@@ -16,7 +16,7 @@ from effectmeter.estimators.base import ArmContrast, EstimationError, FloatArray
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.glm import GlmFit, fit_glm
 from effectmeter.estimators.marginal import ARM, check_arms, check_identified, outcome_design, target_weight
-from effectmeter.estimators.sandwich import coefficient_influence, sum_by_unit, wald
+from effectmeter.estimators.sandwich import cluster_index, coefficient_influence, sum_by_unit, wald
 
 Family = Literal["binomial", "poisson"]
 
@@ -171,8 +171,7 @@ def _jackknifed(
     cells: Cells, fit: GlmFit, gradient: FloatArray, share: FloatArray, spread: FloatArray, extra: FloatArray
 ) -> _Influence:
     """Return each cluster's influence when it is left out."""
-    unit = np.unique(cells.cluster, return_inverse=True)[1].astype(np.intp)  # type: ignore[type-var]
-    n_units = int(unit.max()) + 1
+    unit, n_units = cluster_index(cells.cluster, "cr3", len(cells))
     on_beta = coefficient_influence(fit, unit, n_units, "cr3") @ gradient
     whole = share.sum()
     sampled = np.bincount(unit, share * spread, n_units) / whole
@@ -196,8 +195,8 @@ def _error(cells: Cells, influences: list[_Influence], at: tuple[float, float], 
     )
     if not _by_cluster(cells, variance):
         return float(np.sqrt(cells.squares(a, b, c).sum()))
-    unit = np.unique(cells.cluster, return_inverse=True)[1].astype(np.intp)  # type: ignore[type-var]
-    return float(np.sqrt((sum_by_unit(cells.total(a, b, c), unit, int(unit.max()) + 1) ** 2).sum()))
+    unit, n_units = cluster_index(cells.cluster, variance, len(cells))
+    return float(np.sqrt((sum_by_unit(cells.total(a, b, c), unit, n_units) ** 2).sum()))
 
 
 def _by_cluster(cells: Cells, variance: str) -> bool:
@@ -205,7 +204,7 @@ def _by_cluster(cells: Cells, variance: str) -> bool:
 
 
 def _n_units(cells: Cells, variance: str) -> int:
-    return len(np.unique(cells.cluster)) if _by_cluster(cells, variance) else int(cells.n.sum())  # type: ignore[type-var]
+    return cluster_index(cells.cluster, variance, len(cells))[1] if _by_cluster(cells, variance) else int(cells.n.sum())
 
 
 def _small_sample_factor(cells: Cells, w: FloatArray, p: int, variance: str) -> float:
