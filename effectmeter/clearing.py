@@ -228,13 +228,12 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
     Only where raw counts answer the question: unadjusted rows, and trials.
     """
     limit = context.rules.minimum_persons
-    bare = replace(
-        counted,
-        status="suppressed",
-        reason=f"Not shown to protect privacy: fewer than {limit} people in one group had this.",
-        reason_nl=f"Niet getoond vanwege privacy: in één groep gold dit voor minder dan {limit} personen.",
-        **blank(),
-    )
+    reason = f"Not shown to protect privacy: fewer than {limit} people in one group had this."
+    reason_nl = f"Niet getoond vanwege privacy: in één groep gold dit voor minder dan {limit} personen."
+    if not context.counts_persons:
+        reason = f"Not shown to protect privacy: fewer than {limit} events on one side."
+        reason_nl = f"Niet getoond vanwege privacy: aan één kant waren er minder dan {limit} voorvallen."
+    bare = replace(counted, status="suppressed", reason=reason, reason_nl=reason_nl, **blank())
     binomial = row.measure in _BINOMIAL
     base: tuple[float | None, float | None] = (counted.n_treated, counted.n_comparison)
     if not binomial:
