@@ -39,6 +39,8 @@ MANY_MISSING = 0.2
 BEND_P = 0.01
 STRONG_RHO = 0.5
 """From here on neighbouring periods are strongly alike: benchmarks/series_coverage.md."""
+MUCH_WIDER = 1.5
+"""An interval that correlation makes this many times as wide is said too: the correlation is weak but lasts."""
 IGNORED_RHO = 0.2
 """From here on it matters that the plan takes neighbouring periods as independent."""
 
@@ -363,8 +365,8 @@ def _control(data: AnalysisData, outcome: str, own: EffectRow | None, pairs: Pai
     name="autocorrelation",
     rule="How much neighbouring periods are alike beside trend and season. The interval counts with it; where it is "
     "strong no method holds its level exactly, and that is said.",
-    threshold=f"correlation of neighbouring periods < {STRONG_RHO:g} ({IGNORED_RHO:g} where the plan ignores it); "
-    "never fails",
+    threshold=f"correlation of neighbouring periods < {STRONG_RHO:g} ({IGNORED_RHO:g} where the plan ignores it), and "
+    f"the interval < {MUCH_WIDER:g} times as wide for it; never fails",
     source="own simulation (benchmarks/series_coverage.md)",
     hides=NOTHING,
 )
@@ -376,10 +378,11 @@ def autocorrelation(
     pairs: Pairs = (("outcome", outcome),)
     model = model_of(data.plan)
     try:
-        fit = analyse(series_of(data, outcome), replace(model, autocorrelation="ar1")).fit
+        found = analyse(series_of(data, outcome), replace(model, autocorrelation="ar1"))
+        apart = analyse(series_of(data, outcome), replace(model, autocorrelation="none"))
     except EstimationError as fault:
         return fold("autocorrelation", facts_of(autocorrelation).threshold, [_no_series(fault, pairs)])
-    if fit is None:
+    if found.fit is None or apart.fit is None:
         finding = Finding(
             "not_evaluated",
             "-",
@@ -389,12 +392,15 @@ def autocorrelation(
             pairs,
         )
     else:
-        finding = _alike(fit.mean_rho, pairs, is_ignored=model.autocorrelation == "none")
+        level = found.design.direction("level")
+        errors = [math.sqrt(float(level @ fit.covariance() @ level)) for fit in (found.fit, apart.fit)]
+        wider = errors[0] / errors[1] if errors[1] > 0.0 else 1.0
+        finding = _alike(found.fit.mean_rho, wider, pairs, is_ignored=model.autocorrelation == "none")
     return fold("autocorrelation", facts_of(autocorrelation).threshold, [finding])
 
 
-def _alike(rho: float, pairs: Pairs, *, is_ignored: bool) -> Finding:
-    figure = f"rho {rho:.2f}"
+def _alike(rho: float, wider: float, pairs: Pairs, *, is_ignored: bool) -> Finding:
+    figure = f"rho {rho:.2f}; interval {wider:.1f} times as wide"
     if is_ignored and rho >= IGNORED_RHO:
         return Finding(
             "warned",
@@ -405,14 +411,14 @@ def _alike(rho: float, pairs: Pairs, *, is_ignored: bool) -> Finding:
             "mee. De marge is dus te klein. Zet autocorrelation: ar1 in het plan.",
             pairs,
         )
-    if rho >= STRONG_RHO:
+    if rho >= STRONG_RHO or wider >= MUCH_WIDER:
         return Finding(
             "warned",
             figure,
-            f"Neighbouring periods are strongly alike (correlation {rho:.2f}). The interval counts with it, but in "
-            "short series it may still be somewhat too narrow. A longer series would settle it.",
-            f"Opeenvolgende perioden lijken sterk op elkaar (samenhang {comma(f'{rho:.2f}')}). De marge houdt daar "
-            "rekening mee. Bij een korte reeks kan zij toch iets te klein zijn. Een langere reeks helpt.",
+            f"Neighbouring periods are alike, strongly or for long (correlation {rho:.2f}). The interval counts with "
+            "it, but in short series it may still be somewhat too narrow. A longer series would settle it.",
+            f"Opeenvolgende perioden lijken sterk of lang op elkaar (samenhang {comma(f'{rho:.2f}')}). De marge houdt "
+            "daar rekening mee. Bij een korte reeks kan zij toch iets te klein zijn. Een langere reeks helpt.",
             pairs,
         )
     return Finding(
