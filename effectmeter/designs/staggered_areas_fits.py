@@ -16,6 +16,7 @@ from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, S
 from effectmeter.estimators.before_after import difference_in_change, difference_in_change_bound
 from effectmeter.estimators.group_time import Aggregation, Comparison, GroupTime, group_time
 from effectmeter.estimators.group_time_adjusted import adjusted
+from effectmeter.estimators.group_time_before import number_of_pieces
 from effectmeter.estimators.group_time_panel import NEVER, BoolArray, Effect, Panel, Shares, as_percent
 from effectmeter.estimators.panel_fixed_effects import TwoWayFit, two_way
 from effectmeter.estimators.panel_poisson import poisson_effect
@@ -236,20 +237,12 @@ def _event_masks(area: AreaPanel) -> dict[int, BoolArray]:
 def leads(area: AreaPanel, how: How) -> dict[int, tuple[float, Shares]]:
     """Return how treated and comparison areas differed before the start, per time to it, with errors.
 
-    On the scale on which their courses are taken to be parallel: logs for Poisson, else the outcome's own units, each
-    against the last period before the start.
+    On the scale on which their courses are taken to be parallel: logs for Poisson, by pieces of that time of which each
+    is predicted from the others; else the outcome's own units, each against the last period before the start.
     """
-    found: dict[int, tuple[float, Shares]] = {}
     if how.estimator == "poisson_fe" and area.kind == "count":
-        for time, mask in _event_masks(area).items():
-            effect = _poisson_event(area, how, mask) if time < 0 else None
-            if isinstance(effect, Effect) and effect.mean > 0.0 and effect.without > 0.0:
-                shares = effect.mean_shares.values / effect.mean - (
-                    (effect.mean_shares.values - effect.att_shares.values) / effect.without
-                )
-                log_ratio = float(np.log(effect.mean / effect.without))
-                found[time] = log_ratio, Shares(values=shares, is_treated=effect.att_shares.is_treated)
-        return found
+        return _poisson_leads(area, how)
+    found: dict[int, tuple[float, Shares]] = {}
     fit = by_group(area, How(estimator="callaway_santanna", comparison=how.comparison), base="universal")
     for time in sorted(fit.by_event):
         if time < 0:
@@ -258,6 +251,31 @@ def leads(area: AreaPanel, how: How) -> dict[int, tuple[float, Shares]]:
             except EstimationError:
                 continue
             found[time] = effect.att, effect.att_shares
+    return found
+
+
+def _poisson_leads(area: AreaPanel, how: How) -> dict[int, tuple[float, Shares]]:
+    """Return a log ratio per piece of the time before the start, the last piece being what it is held against.
+
+    Single periods predicted from all others would hardly show a trend: it bends what they are predicted from.
+    """
+    masks = {time: mask for time, mask in _event_masks(area).items() if (mask & area.panel.observed).any()}
+    times = sorted(time for time in masks if time < 0)
+    if len(times) < 2:
+        return {}
+    n_treated = len(np.unique(area.panel.cluster[area.is_treated]))
+    pieces = np.array_split(np.array(times), number_of_pieces(len(times) - 1, n_treated) + 1)
+    found: dict[int, tuple[float, Shares]] = {}
+    for piece in pieces[:-1]:
+        effect = _poisson_event(area, how, np.any([masks[int(time)] for time in piece], axis=0))
+        if isinstance(effect, Effect) and effect.mean > 0.0 and effect.without > 0.0:
+            own, all_shares = effect.mean_shares.values, effect.att_shares
+            shares = own / effect.mean - (own - all_shares.values) / effect.without
+            distance = round(float(piece.mean() - pieces[-1].mean())) - 1
+            found[distance] = (
+                float(np.log(effect.mean / effect.without)),
+                Shares(values=shares, is_treated=all_shares.is_treated),
+            )
     return found
 
 

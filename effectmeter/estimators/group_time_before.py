@@ -16,6 +16,11 @@ AREAS_PER_BIN = 6
 """Treated clusters per tested piece of the time before the start: with fewer the joint test is unreliable."""
 
 
+def number_of_pieces(n_times: int, n_treated: int) -> int:
+    """Return in how many pieces the time before the start is tested, with so many treated clusters."""
+    return max(1, min(n_times, MOST_BINS, n_treated // AREAS_PER_BIN))
+
+
 @dataclass(frozen=True, slots=True)
 class PreTrend:
     """The joint test of the time before the start.
@@ -64,7 +69,7 @@ def pre_trend_test(found: Mapping[int, tuple[float, Shares]], ahead: float) -> P
     shares = np.array([found[time][1].values for time in times])
     is_treated = found[times[0]][1].is_treated
     degrees = float(np.median([found[time][1].df for time in times]))
-    n_bins = max(1, min(len(times), MOST_BINS, int(is_treated.sum()) // AREAS_PER_BIN))
+    n_bins = number_of_pieces(len(times), int(is_treated.sum()))
     pieces = np.array_split(np.arange(len(times)), n_bins)
     bins = np.array([values[piece].mean() for piece in pieces])
     loads = np.array([shares[piece].mean(axis=0) for piece in pieces])
