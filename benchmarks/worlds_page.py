@@ -19,6 +19,7 @@ LEAST_COVERAGE = 0.93
 MOST_FALSE_CLAIMS = 0.05
 LEAST_SEEN = 0.95
 ENOUGH_PERSONS = 1000
+_FEWEST_SHOWN = 20  # studies with a number, below which their coverage is not told
 
 INTRODUCTION = f"""# Validation on known worlds
 
@@ -153,7 +154,7 @@ def same_gates(known: dict[Cell, Measured], cell: Cell, world: PlantedWorld) -> 
 
 def _summary(known: dict[Cell, Measured]) -> list[str]:
     sound, broken = list(judged(known, "sound")), list(judged(known, "broken"))
-    shown = [(cell, tally) for cell, _, tally in sound if tally.count["shown"] >= 20]
+    shown = [(cell, tally) for cell, _, tally in sound if tally.count["shown"] >= _FEWEST_SHOWN]
     low = [(cell, tally) for cell, tally in shown if misses_coverage(tally)]
     sure = [
         (cell, tally)
@@ -292,7 +293,7 @@ def _sound_row(cell: Cell, world: PlantedWorld, tally: Tally) -> list[str]:
     bias, n = tally.mean("error"), tally.count["measured"]
     spread = math.sqrt(max(tally.mean("error2") - bias**2, 0.0)) if n else math.nan
     error = f" ±{spread / math.sqrt(n):.3f}" if n else ""
-    few = tally.count["shown"] < 20
+    few = tally.count["shown"] < _FEWEST_SHOWN
     held = percent(
         tally.share("held", "shown"), tally.error_of("held", "shown"), bold=not few and misses_coverage(tally)
     )
@@ -343,7 +344,7 @@ def _not_sound(known: dict[Cell, Measured], kind: str) -> list[str]:
         )
     )
     columns = ["design", "world", "size", "studies", "strength"]
-    columns += ["gates", "fail %", "fail or warn %", "in sound worlds %"] if broken else ["95 % interval holds %"]
+    columns += ["gates", "fail %", "fail or warn %", "in sound worlds %"] if broken else []
     rows = []
     for cell, world, tally in found:
         off = tally.total.get("raw_error", math.nan) / max(tally.count["estimated"], 1)
@@ -358,11 +359,10 @@ def _not_sound(known: dict[Cell, Measured], kind: str) -> list[str]:
                 percent(tally.share("seen"), tally.error_of("seen"), bold=misses),
                 percent(same_gates(known, cell, world)),
             ]
-        else:
-            row.append(percent(tally.share("held", "shown"), tally.error_of("held", "shown")))
+        row.append(percent(tally.share("held", "shown")) if tally.count["shown"] >= _FEWEST_SHOWN else "-")
         row.append(percent(tally.share("fewer")))
         rows.append(row)
-    return [title, "", text, "", table([*columns, "called effective %"], rows)]
+    return [title, "", text, "", table([*columns, "95 % interval holds %", "called effective %"], rows)]
 
 
 @cache

@@ -215,14 +215,14 @@ def series_worlds() -> list[PlantedWorld]:
             "The level fell by a third some months before the start, for another reason.",
             "A fall that was there before is no effect.",
             earlier,
-            ("placebo_in_time", "placebo_period", "pre_trends"),
+            ("placebo_period", "pre_trends"),
         ),
         (
             "started_at_a_peak",
             "In the half year before the start there were half more events than usual; no effect.",
             "Whoever starts at the worst moment sees things get better by themselves.",
             peak,
-            ("peak_selection", "placebo_in_time", "placebo_period", "pre_trends"),
+            ("placebo_period", "pre_trends"),
         ),
     ]
     return [
