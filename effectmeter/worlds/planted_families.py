@@ -190,7 +190,8 @@ def family_worlds() -> list[PlantedWorld]:
             planted="Participants are picked among the third whose last year was worst, comparison families anyhow.",
             why="Whoever is picked at the worst moment gets better by itself.",
             draw=partial(picked, comparison="any"),
-            watched=("peak_selection", "expected_drop"),
+            watched=("peak_selection",),
+            version=2,
         ),
         make(
             name="peak_alone",
@@ -198,7 +199,8 @@ def family_worlds() -> list[PlantedWorld]:
             planted="Participants are picked among the third whose last year was worst; there is no comparison.",
             why="Whoever is picked at the worst moment gets better by itself.",
             draw=partial(picked, comparison="none"),
-            watched=("peak_selection", "expected_drop"),
+            watched=("peak_selection",),
+            version=2,
         ),
         make(
             name="already_falling",
