@@ -263,18 +263,19 @@ def _poisson_leads(area: AreaPanel, how: How) -> dict[int, tuple[float, Shares]]
     times = sorted(time for time in masks if time < 0)
     if len(times) < 2:
         return {}
-    n_treated = len(np.unique(area.panel.cluster[area.is_treated]))
+    is_treated = np.bincount(area.panel.cluster, area.is_treated, area.panel.n_clusters) > 0.0
+    n_treated = int(is_treated.sum())
     pieces = np.array_split(np.array(times), number_of_pieces(len(times) - 1, n_treated) + 1)
     found: dict[int, tuple[float, Shares]] = {}
     for piece in pieces[:-1]:
         effect = _poisson_event(area, how, np.any([masks[int(time)] for time in piece], axis=0))
         if isinstance(effect, Effect) and effect.mean > 0.0 and effect.without > 0.0:
-            own, all_shares = effect.mean_shares.values, effect.att_shares
-            shares = own / effect.mean - (own - all_shares.values) / effect.without
+            own = effect.mean_shares.values
+            shares = own / effect.mean - (own - effect.att_shares.values) / effect.without
             distance = round(float(piece.mean() - pieces[-1].mean())) - 1
             found[distance] = (
                 float(np.log(effect.mean / effect.without)),
-                Shares(values=shares, is_treated=all_shares.is_treated),
+                Shares(values=shares, is_treated=is_treated),
             )
     return found
 
