@@ -127,10 +127,18 @@ def _rests_on_few_areas(row: EffectRow, context: Context) -> tuple[bool, bool]:
     known = context.largest.get((row.contrast, row.outcome)) if row.subgroup is None else None
     shares = known or ((), ())
     rules = context.rules
+    n_areas, n_events = context.treated_of(row)
+    is_part = (row.subgroup or "").partition("=")[0] in _PARTS_OF_AREAS
+    if is_part and n_areas is None and row.estimate is not None:
+        return True, False  # nobody knows how many areas it rests on
+    few_events = disclosure.is_too_few(n_events, rules.minimum_persons) and row.events_treated is None
     return (
-        disclosure.rests_on_few_areas(row.n_treated or None, row.events_treated, shares[0], rules),
+        few_events or disclosure.rests_on_few_areas(n_areas or None, n_events, shares[0], rules),
         disclosure.rests_on_few_areas(row.n_comparison or None, row.events_comparison, shares[1], rules),
     )
+
+
+_PARTS_OF_AREAS = frozenset({"event_time", "cohort", "period"})
 
 
 def _is_class(row: EffectRow, context: Context) -> tuple[bool, bool]:

@@ -39,6 +39,9 @@ class Context:
         Columns of subgroups that add up to the whole, so that one hidden part takes another along; None: every one.
     largest
         Per contrast and outcome of areas: the shares of each arm's events that its largest areas bring.
+    parts_of_areas
+        Per outcome and part of the treated areas (a time since the start, a starting group, a period): areas and
+        events, for rows that do not say it themselves.
     """
 
     rules: Rules
@@ -49,11 +52,18 @@ class Context:
     unit: Unit = "person"
     parts: frozenset[str] | None = None
     largest: Mapping[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    parts_of_areas: Mapping[tuple[str, str], tuple[int, float | None]] = field(default_factory=dict)
 
     @property
     def counts_persons(self) -> bool:
         """Whether `n_treated` and `n_comparison` are persons."""
         return self.unit in {"person", "trial"}
+
+    def treated_of(self, row: EffectRow) -> tuple[int | None, float | None]:
+        """Return the treated units and events that a row rests on, from elsewhere where it does not tell."""
+        if row.n_treated is None and row.events_treated is None and row.subgroup is not None:
+            return self.parts_of_areas.get((row.outcome, row.subgroup), (None, None))
+        return row.n_treated, row.events_treated
 
 
 @dataclass(frozen=True, slots=True)

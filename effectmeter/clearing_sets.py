@@ -35,7 +35,7 @@ def with_complements(cleared: Sequence[ClearedRow], context: Context) -> list[Cl
                 (*question, row.measure, row.denominator, row.estimand, row.estimator, row.variance), []
             ).append(index)
     for key, members in sets.items():
-        sizes = [result[index].row.events_treated or result[index].row.n_treated for index in members]
+        sizes = [_size(result[index].row, context) for index in members]
         hidden = [result[index].is_suppressed for index in members]
         for index, is_hidden in zip(members, disclosure.with_complement(sizes, hidden), strict=True):
             if is_hidden and not result[index].is_suppressed:
@@ -44,6 +44,11 @@ def with_complements(cleared: Sequence[ClearedRow], context: Context) -> list[Cl
             for index in between.get(key[:4], []):
                 result[index] = ClearedRow(_complement(result[index].row), True)
     return result
+
+
+def _size(row: EffectRow, context: Context) -> float | None:
+    n_treated, events = context.treated_of(row)
+    return events or n_treated
 
 
 def subgroup_column(subgroup: str) -> tuple[str, bool]:
@@ -55,6 +60,8 @@ def subgroup_column(subgroup: str) -> tuple[str, bool]:
     (('sex', False), ('sex', True), ('kind', True))
     """
     key, _, value = subgroup.partition("=")
+    if ", " in value and "=" in value:
+        return f"{key}, {value.partition(', ')[2].partition('=')[0]}", False
     if key == "interaction":
         return value.partition(":")[0], True
     return key.partition(":")[0], ":" in key or "interaction" in value

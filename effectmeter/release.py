@@ -66,6 +66,8 @@ class Contributors:
     ----------
     largest_treated, largest_comparison
         Of areas: the shares of the arm's events that the largest area brings, and the one after it.
+    n_areas, n_events
+        Of a part of the treated areas (`subgroup`): how many they are, and their events; None where values came.
     """
 
     contrast: str
@@ -76,6 +78,8 @@ class Contributors:
     persons_comparison: float | None = None
     largest_treated: tuple[float, ...] = ()
     largest_comparison: tuple[float, ...] = ()
+    n_areas: int | None = None
+    n_events: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +233,15 @@ def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
             for entry in findings.contributors
             if entry.largest_treated or entry.largest_comparison
         },
+        parts_of_areas={
+            (entry.outcome, entry.subgroup): (entry.n_areas, entry.n_events)
+            for entry in findings.contributors
+            if entry.subgroup is not None and entry.n_areas is not None
+        },
     )
 
 
-_PARTS = ("event_time", "cohort")
+_PARTS = ("event_time", "cohort", "period")
 """Parts of the effect on areas that add up to the whole."""
 
 

@@ -11,7 +11,7 @@ from report_findings import QUARTER
 
 from effectmeter.cleared_document import from_document, to_document
 from effectmeter.passport import build_passport
-from effectmeter.release import Cleared, clear
+from effectmeter.release import Cleared, Contributors, clear
 from effectmeter.results import EffectRow
 
 
@@ -154,3 +154,27 @@ def test_the_passport_counts_reach_in_its_own_unit(kind: str, reach: int, unit: 
     passport = build_passport(clear(findings, plan, QUARTER), plan, QUARTER, edition="001", plan_hash="abc")
     assert (passport["figures"]["reach"], passport["figures"]["reach_unit"]) == (reach, unit)
     json.dumps(passport, allow_nan=False)
+
+
+def test_parts_that_do_not_say_what_they_rest_on_are_looked_up() -> None:
+    plan, findings = made.areas()
+    silent = [
+        replace(r, n_treated=None, n_comparison=None, events_treated=None, events_comparison=None)
+        if r.analysis == "event_study"
+        else r
+        for r in findings.effects
+    ]
+    unknown = clear(replace(findings, effects=tuple(silent)), plan, QUARTER)
+    assert {r.status for r in unknown.rows if r.analysis == "event_study"} == {"suppressed"}
+    parts = tuple(
+        Contributors(
+            contrast=made.CONTRAST, outcome="burglary", subgroup=f"event_time={time}", n_areas=20 - 4 * time,
+            n_events=8.0 if time == -2 else 25.0 if time == 3 else 80.0 if time == 4 else 200.0 + time,
+        )
+        for time in range(-4, 5)
+    )  # fmt: skip
+    told = clear(replace(findings, effects=tuple(silent), contributors=parts), plan, QUARTER)
+    status = {r.subgroup: r.status for r in told.rows if r.analysis == "event_study"}
+    assert status["event_time=-2"] == "suppressed", "eight events"
+    assert status["event_time=3"] == "suppressed", "the smallest other part goes with it"
+    assert sum(value == "shown" for value in status.values()) == 7

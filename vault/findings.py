@@ -86,7 +86,7 @@ def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Co
     persons that contribute but areas; of a series and of trials nothing beside their rows is known.
     """
     if SHAPES[plan.design].unit == "area":
-        return _contributing_areas(connection, plan)
+        return (*_contributing_areas(connection, plan), *_parts_of_areas(connection, plan))
     if SHAPES[plan.design].unit != "person":
         return ()
     counted = {
@@ -144,6 +144,27 @@ def _contributing_areas(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tu
             largest_comparison=shares(plan.arms.comparison, outcome),
         )
         for outcome in sorted({outcome for _, outcome in by_arm})
+    )
+
+
+def _parts_of_areas(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Contributors, ...]:
+    """Return how many areas and events stand behind every time since the start, starting group, period and cell."""
+    areas: dict[tuple[str, str], set[str]] = {}
+    events: dict[tuple[str, str], float | None] = {}
+    cells = connection.sql(sql.statement("release/cells_of_areas")).fetchall()
+    for outcome, cohort, period, event_time, area_ids, n_events in cells:
+        parts = [f"event_time={event_time}"]
+        if event_time >= 0:
+            parts += [f"cohort={cohort}", f"period={period}"]
+        for part in (*parts, f"cohort={cohort}, period={period}"):
+            key = (str(outcome), part)
+            areas.setdefault(key, set()).update(area_ids)
+            events[key] = None if n_events is None else (events.get(key) or 0.0) + float(n_events)
+    return tuple(
+        Contributors(
+            contrast=plan.contrasts[0][1], outcome=key[0], subgroup=key[1], n_areas=len(ids), n_events=events[key]
+        )
+        for key, ids in sorted(areas.items())
     )
 
 
