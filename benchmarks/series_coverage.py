@@ -39,7 +39,8 @@ WORDS = {
 DECIDED = (
     "Decided: *with own chance*. It costs little where nothing is correlated, and holds its level best where a rate "
     "drifts; where it falls short (40 and 60 months, a drift that lasts) so does every other, and the gate "
-    "`autocorrelation` says so of strong correlation. The correlation of neighbours is sought from -0.3 on. Newey and West's error and "
+    "`autocorrelation` says so of strong correlation. The correlation of neighbours is "
+    "sought from -0.3 on. Newey and West's error and "
     "independent months are never used for the primary row."
 )
 
