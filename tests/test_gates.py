@@ -396,6 +396,13 @@ def test_power_never_fails() -> None:
     assert status(power, cohort(), effect(status="not_estimable", estimate=None, std_error=None)) == "not_evaluated"
 
 
+def test_where_families_are_the_units_more_families_are_asked_for() -> None:
+    row = effect(std_error=0.5, conf_low=0.2, conf_high=1.9, n_clusters_treated=19, n_clusters_comparison=60)
+    (found,) = ask(power, cohort(), row)
+    assert "more groups (such as families or sites)" in found.sentence and "participants" not in found.sentence
+    assert "groepen (zoals gezinnen of locaties)" in found.sentence_nl
+
+
 def test_error_without_effect() -> None:
     # no effect and no clustering: the textbook error of a log risk ratio
     row = effect(

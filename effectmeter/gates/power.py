@@ -86,14 +86,27 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
 
 
 def _how_many_more(row: EffectRow, error: float) -> tuple[str, str]:
-    """Say how many more participants would settle the estimate as it stands (or, near 1, a fall by a sixth)."""
+    """Say how many more participants, or families, would settle the estimate as it stands (near 1: a fall by a sixth).
+
+    Where people come in clusters it is clusters that must be more: more persons in the same ones say little new.
+    """
     if row.n_treated is None or (row.conf_low is not None and row.conf_low > 1) or (row.conf_high or 2) < 1:
         return "", ""
     size = abs(math.log(row.estimate)) if row.estimate else 0.0
     target = max(size, -math.log(IMPORTANT_RATIO) / 2) / DETECTION
-    more = math.ceil(row.n_treated * ((error / target) ** 2 - 1) / 10) * 10
+    clusters = row.n_clusters_treated or 0
+    step = 1 if clusters else 10
+    more = math.ceil((clusters or row.n_treated) * ((error / target) ** 2 - 1) / step) * step
     if more <= 0:
         return "", ""
+    if clusters:
+        return (
+            f" About {more} more groups (such as families or sites), with as many more to compare them with, would "
+            "settle it.",
+            f" Met nog ongeveer {more} groepen (zoals gezinnen of locaties), en net zo veel meer om mee te "
+            "vergelijken, "
+            "is het wel te zeggen.",
+        )
     return (
         f" About {more} more participants, with as many more to compare them with, would settle it.",
         f" Met nog ongeveer {more} deelnemers, en net zo veel meer mensen om mee te vergelijken, is het wel te zeggen.",
