@@ -97,7 +97,7 @@ with kept as (
 )
 select
     table_name, table_name || '.csv' as file, '' as sha256, 1 as n_bytes,
-    n + coalesce(n_read, 0) as n_rows_read, n as n_rows_kept, coalesce(n_rejected, 0) as n_rejected, 
+    n + coalesce(n_read, 0) as n_rows_read, n as n_rows_kept, coalesce(n_rejected, 0) as n_rejected,
     n as n_rows_stored
 from kept left join landing.adjustments using (table_name);
 """
@@ -113,7 +113,7 @@ with kept as (
 )
 select
     table_name, table_name || '.csv' as file, '' as sha256, 1 as n_bytes,
-    n + coalesce(n_read, 0) as n_rows_read, n as n_rows_kept, coalesce(n_rejected, 0) as n_rejected, 
+    n + coalesce(n_read, 0) as n_rows_read, n as n_rows_kept, coalesce(n_rejected, 0) as n_rejected,
     n as n_rows_stored
 from kept left join landing.adjustments using (table_name);
 """
