@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import polars as pl
+
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow, GateResult
@@ -57,7 +59,6 @@ _GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
 def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], language: Language) -> ReportView:
     """Return everything that a report says, in one language."""
     facts = cleared.facts
-    rules = cleared.rules
     return ReportView(
         language=language,
         programme=plan.programme,
@@ -79,7 +80,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         strength=facts.maryland,
         strength_words=STRENGTH[facts.maryland][language],
         people=_people(cleared, plan, language),
-        people_note=texts_of(facts.unit, language)["people_note"].format(rules.rounding_base, rules.minimum_persons),
+        people_note=_people_note(cleared, plan, language),
         can=tuple(can_say(facts, language)),
         cannot=tuple(cannot_say(facts, language)),
         claims=_claims(cleared, language),
@@ -149,6 +150,16 @@ def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, 
             )
         )
     return tuple(found)
+
+
+def _people_note(cleared: Cleared, plan: Plan, language: Language) -> str:
+    """Return how counts are protected, and why more areas may be compared with than never started."""
+    rules, facts = cleared.rules, cleared.facts
+    note = texts_of(facts.unit, language)["people_note"].format(rules.rounding_base, rules.minimum_persons)
+    if facts.unit != "area" or facts.n_comparison is None:
+        return note
+    never = cleared.tables["numbers"].filter(pl.col("arm") == plan.arms.comparison)["units"].sum()
+    return f"{note} {text('not_yet', language)}" if facts.n_comparison > never else note
 
 
 def _units(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:

@@ -371,13 +371,19 @@ def method_words(row: EffectRow, primary: EffectRow, language: Language) -> str:
 
 
 def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
-    """Return the forest plot of subgroups."""
-    rows = [row for row in cleared.rows if row.is_ratio and row.analysis == "subgroup"]
-    return forest_figure(
-        cleared, plan, language, key="subgroups", rows=rows,
-        name=lambda row: f"{subgroup_words(row.subgroup or '', language)}; "
-        f"{row_label(plan, row, language, with_measure=False)}",
-    )  # fmt: skip
+    """Return the forest plot of subgroups; periods of areas stand in the picture of time since the start."""
+    rows = [
+        row
+        for row in cleared.rows
+        if row.is_ratio and row.analysis == "subgroup" and "period=" not in (row.subgroup or "")
+    ]
+    about = {row_label(plan, row, language, with_measure=False) for row in rows}
+
+    def name(row: EffectRow) -> str:
+        words = subgroup_words(row.subgroup or "", language)
+        return words if len(about) == 1 else f"{words}; {row_label(plan, row, language, with_measure=False)}"
+
+    return forest_figure(cleared, plan, language, key="subgroups", rows=rows, name=name)
 
 
 def arm_name(plan: Plan, arm: str, language: Language) -> str:

@@ -38,8 +38,6 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"p >= ([\d.]+) from (\d+) trials on; never fails", r"p >= \1, vanaf \2 studies; keurt nooit af"),
     (r"(Q [\d.]+) on (\d+)", r"\1 bij \2"),
     (r"slope", "helling"),
-    (r"SMD < ([\d.]+) after weighting, > ([\d.]+) fails; effective comparison (?:areas|group) >= (\d+ %)",
-     r"SMD < \1 na weging, > \2 keurt af; effectieve vergelijking >= \3"),
     (r"same direction, and inside the interval or within a factor ([\d.]+); never fails",
      r"dezelfde kant op, en binnen de marge of binnen een factor \1; keurt nooit af"),
     (r"inside the interval, or within a factor ([\d.]+); never fails",
@@ -54,6 +52,14 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"linked shares within (\d+) points", r"verschil in gevonden hoogstens \1 procentpunt"),
     (r"the change is lower than expected without effect, beyond chance, by every source; never fails",
      "de verandering is groter dan verwacht zonder effect, bij elke bron; keurt nooit af"),
+    (r"(\d+) treated and (\d+) comparison areas", r"\1 gebieden met en \2 zonder programma"),
+    (r"joint p = ([\d.]+) over (\d+) pieces", r"samen p = \1 over \2 delen"),
+    (r"differences up to ([\d.]+ %) not ruled out", r"verschillen tot \1 niet uit te sluiten"),
+    (r"any number of looks", "zo vaak kijken als nodig"),
+    (r"effective comparison (?:areas|group) >= (\d+ %) of the (?:treated|treated n|participants), < (\d+ %) fails",
+     r"effectieve vergelijking >= \1 van de deelnemende, < \2 keurt af"),
+    (r"SMD < ([\d.]+) after weighting, > ([\d.]+) fails", r"SMD < \1 na weging, > \2 keurt af"),
+    (r"ring (\d+): ", r"ring \1: "),
     (r"no control series", "geen controlereeks"),
     (r"no comparison group", "geen vergelijkingsgroep"),
     (r"one period before the start", "één periode vóór de start"),
@@ -119,7 +125,7 @@ _ENGLISH = "|".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in sorted(_DUT
 _ONLY_ENGLISH = re.compile(
     r"\b(?:the|and|or|with|without|where|within|before|after|to|on|at|by|from|least|most|both|side|sides|year|years|"
     r"estimate|interval|areas|periods|trials|persons|holds?|lies|plan|row|rows|per arm|shares?|than|does|did|not|"
-    r"missing|control|level|period|ratio holds)\b",
+    r"missing|treated|comparison|pieces|looks|control|level|period|ratio holds)\b",
     re.IGNORECASE,
 )
 
