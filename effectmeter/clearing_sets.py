@@ -82,7 +82,13 @@ def without_remainders(cleared: Sequence[ClearedRow], rows: Sequence[EffectRow],
         pairs = [(getattr(total, name), getattr(row, name)) for name in names]
         rests = [of - own for of, own in pairs if of is not None and own is not None]
         if any(disclosure.is_too_few(rest, context.rules.minimum_persons) for rest in rests):
-            bare = replace(result[index].row, **dict.fromkeys(names))
+            bare = replace(
+                result[index].row,
+                n_treated=None,
+                n_comparison=None,
+                events_treated=None,
+                events_comparison=None,
+            )
             result[index] = ClearedRow(bare, True)
     return result
 

@@ -97,13 +97,15 @@ def round_count(count: float, base: int) -> int:
 def safe_count(count: float | None, rules: Rules, *, minimum: int | None = None) -> int | None:
     """Return a count as it may be published: rounded, or None when it is below the smallest cell (zero included).
 
+    A smallest cell of 1 is none: a plan may say so, with its reason, of counts that were published already.
+
     Examples
     --------
     >>> rules = Rules()
     >>> safe_count(48, rules), safe_count(9, rules), safe_count(0, rules), safe_count(None, rules)
     (50, None, None, None)
     """
-    if count is None or count < (rules.minimum_persons if minimum is None else minimum):
+    if count is None or is_too_few(count, rules.minimum_persons if minimum is None else minimum):
         return None
     return round_count(count, rules.rounding_base)
 
@@ -115,7 +117,7 @@ def safe_families(count: float | None, rules: Rules) -> int | None:
 
 def is_too_few(count: float | None, minimum: int) -> bool:
     """Return whether a known count lies below the smallest cell; an unknown one is no cell."""
-    return count is not None and count < minimum
+    return count is not None and minimum > 1 and count < minimum
 
 
 def is_class_disclosure(events: float | None, n: float | None, rules: Rules) -> bool:

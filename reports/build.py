@@ -155,6 +155,8 @@ def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, 
 def _people_note(cleared: Cleared, plan: Plan, language: Language) -> str:
     """Return how counts are protected, and why more areas may be compared with than never started."""
     rules, facts = cleared.rules, cleared.facts
+    if rules.minimum_persons <= 1:
+        return text("already_published", language)
     note = texts_of(facts.unit, language)["people_note"].format(rules.rounding_base, rules.minimum_persons)
     if facts.unit != "area" or facts.n_comparison is None:
         return note

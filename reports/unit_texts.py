@@ -81,6 +81,10 @@ UNIT_TEXTS: Mapping[str, Words] = {
     "arm_periods_comparison": {"nl": "Vóór de start", "en": "Before the start"},
     "arm_trials_treated": {"nl": "Met het programma", "en": "With the programme"},
     "arm_trials_comparison": {"nl": "Zonder het programma", "en": "Without the programme"},
+    "already_published": {
+        "nl": "Deze aantallen waren al openbaar. Daarom zijn ze niet afgerond.",
+        "en": "These numbers were public already. So they are not rounded.",
+    },
     "not_yet": {
         "nl": "Een gebied dat later begint, telt tot die tijd mee in de vergelijking.",
         "en": "An area that starts later counts in the comparison until then.",

@@ -178,3 +178,14 @@ def test_parts_that_do_not_say_what_they_rest_on_are_looked_up() -> None:
     assert status["event_time=-2"] == "suppressed", "eight events"
     assert status["event_time=3"] == "suppressed", "the smallest other part goes with it"
     assert sum(value == "shown" for value in status.values()) == 7
+
+
+def test_published_counts_may_be_shown_as_they_are_with_a_written_reason() -> None:
+    rules = {"minimum_persons": 1, "minimum_families": 1, "rounding_base": 1, "reason": "all counts are published"}
+    plan, findings = made.trials(differ=False, disclosure=rules)
+    cleared = clear(findings, plan, QUARTER)
+    small = next(entry for entry in cleared.tables["trial_effects"].to_dicts() if entry["trial"] == "Birch (2003)")
+    assert (small["events_treated"], small["is_suppressed"]) == (4, False)
+    none = tuple(replace(trial, events_treated=0.0) for trial in findings.trial_effects)
+    table = clear(replace(findings, trial_effects=none), plan, QUARTER).tables["trial_effects"]
+    assert table["events_treated"].to_list() == [0, 0, 0, 0]
