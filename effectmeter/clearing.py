@@ -16,7 +16,7 @@ from effectmeter import disclosure
 from effectmeter.clearing_context import FIGURES, ClearedRow, Context, Key, blank, no_years
 from effectmeter.clearing_sets import with_complements, without_remainders
 from effectmeter.disclosure import FromCounts, Pair
-from effectmeter.disclosure_texts import clear_text
+from effectmeter.disclosure_texts import Counted, clear_text
 from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
 from effectmeter.looks import look_number, verdict_interval, verdict_level
 from effectmeter.results import EffectRow
@@ -186,10 +186,6 @@ def _with_safe_counts(row: EffectRow, context: Context) -> EffectRow:
     no_events = [few[arm] or is_class[arm] or is_small[arm] for arm in (0, 1)]
     # years until the first event fall short of the whole by what the events took
     no_years = [is_small[arm] or (row.measure == "hazard_ratio" and no_events[arm]) for arm in (0, 1)]
-    whole = {} if context.unit == "person" else {"n_clusters_treated": row.n_clusters_treated,
-                                                 "n_clusters_comparison": row.n_clusters_comparison}  # fmt: skip
-    if not context.counts_persons:
-        whole |= {"n_treated": row.n_treated, "n_comparison": row.n_comparison}
     counted = replace(
         row,
         n_treated=disclosure.safe_count(row.n_treated, rules),
@@ -201,7 +197,13 @@ def _with_safe_counts(row: EffectRow, context: Context) -> EffectRow:
         n_clusters_treated=disclosure.safe_count(row.n_clusters_treated, rules, minimum=minimum),
         n_clusters_comparison=disclosure.safe_count(row.n_clusters_comparison, rules, minimum=minimum),
     )
-    return replace(counted, **whole)
+    if context.unit != "person":
+        counted = replace(
+            counted, n_clusters_treated=row.n_clusters_treated, n_clusters_comparison=row.n_clusters_comparison
+        )
+    if not context.counts_persons:
+        counted = replace(counted, n_treated=row.n_treated, n_comparison=row.n_comparison)
+    return counted
 
 
 def _small_arms(row: EffectRow, context: Context) -> tuple[bool, bool]:
@@ -223,7 +225,7 @@ def _lost_a_count(row: EffectRow, cleared: EffectRow, names: Sequence[str]) -> b
 
 
 def _texts(row: EffectRow, context: Context) -> dict[str, Any]:
-    counted = "all" if context.unit == "person" else "named"
+    counted: Counted = "all" if context.unit == "person" else "named"
     return {
         "reason": clear_text(row.reason, context.rules, "en", counted=counted),
         "reason_nl": clear_text(row.reason_nl, context.rules, "nl", counted=counted),

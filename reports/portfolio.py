@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,9 @@ def _tone(passport: Mapping[str, Any]) -> str:
     return "harm" if verdict["direction"] == harm else "open"
 
 
-def _figure(primary: Mapping[str, Any], limits: Sequence[float | None], language: Language) -> str:
+def _figure(
+    primary: Mapping[str, Any], limits: tuple[float | None, float | None, float | None], language: Language
+) -> str:
     """Return the primary figure with what it measures: designs differ, and an odds ratio is no risk ratio."""
     shown = figures_of(*limits, language)
     measure = primary.get("measure", "")
