@@ -231,8 +231,8 @@ def _gates(cleared: Cleared, plan: Plan, language: Language) -> tuple[GateView, 
     ordered = sorted(cleared.gates, key=lambda gate: _GATE_ORDER.index(gate.status))
     return tuple(
         GateView(
-            name=gate_name(gate.gate, language),
-            question=gate_question(gate.gate, language),
+            name=gate_name(gate.gate, language, cleared.facts.unit),
+            question=gate_question(gate.gate, language, cleared.facts.unit),
             key=gate.status,
             status=gate_words(gate.gate, gate.status, language),
             figure=local(gate.figure, language),

@@ -94,7 +94,8 @@ def event_study_figure(cleared: Cleared, plan: Plan, language: Language) -> Figu
         for time, row in timed
     )
     table = TableView(title, tuple(text(head, language) for head in heads), body, (1, 2, 3, 4))
-    return FigureView("event-study", title, description, wide, narrow, table, text("event_study_note", language))
+    note = text("event_study_note", language) if before else ""
+    return FigureView("event-study", title, description, wide, narrow, table, note)
 
 
 def _one(row: EffectRow, value: float | None, language: Language) -> str:

@@ -181,11 +181,40 @@ def gate_words(gate: str, status: str, language: Language) -> str:
     return STATUS[key][language]
 
 
-def gate_name(gate: str, language: Language) -> str:
+_OTHERWISE: Mapping[tuple[str, str], tuple[Words, Words]] = {
+    ("area", "clusters"): (
+        {"nl": "Aantal gebieden", "en": "Number of areas"},
+        {"nl": "Zijn er genoeg gebieden?", "en": "Are there enough areas?"},
+    ),
+    ("area", "balance"): (
+        {"nl": "Vergelijkbare gebieden", "en": "Comparable areas"},
+        {"nl": "Lijken de gebieden op elkaar?", "en": "Are the areas alike?"},
+    ),
+    ("area", "pre_trends"): (
+        {"nl": "Verloop vooraf", "en": "Earlier trends"},
+        {"nl": "Gingen de gebieden vóór de start gelijk op?", "en": "Did the areas go the same way before the start?"},
+    ),
+    ("period", "placebo_period"): (
+        {"nl": "Proefstart", "en": "Pretended start"},
+        {"nl": "Springt de reeks ook zonder programma?", "en": "Does the series jump without the programme too?"},
+    ),
+    ("period", "pre_trends"): (
+        {"nl": "Verloop vooraf", "en": "Earlier trend"},
+        {"nl": "Was er al een knik vóór de start?", "en": "Was there a bend before the start already?"},
+    ),
+}
+"""Name and question of a gate that asks something else of areas, or of a series."""
+
+
+def gate_name(gate: str, language: Language, unit: str = "person") -> str:
     """Return a gate's name in words."""
+    if (unit, gate) in _OTHERWISE:
+        return _OTHERWISE[unit, gate][0][language]
     return GATES[gate][0][language] if gate in GATES else gate.replace("_", " ").capitalize()
 
 
-def gate_question(gate: str, language: Language) -> str:
+def gate_question(gate: str, language: Language, unit: str = "person") -> str:
     """Return the question that a gate answers; empty for one without."""
+    if (unit, gate) in _OTHERWISE:
+        return _OTHERWISE[unit, gate][1][language]
     return GATES[gate][1][language] if gate in GATES else ""
