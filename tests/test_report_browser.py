@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import report_findings as made
+import report_units as units
 
 from reports import write_portfolio
 
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("release")
-    for plan, findings in (made.trial(), made.cohort(), made.families()):
+    others = (units.areas(), units.series(), units.trials())
+    for plan, findings in (made.trial(), made.cohort(), made.families(), *others):
         made.released(root, plan, findings)
     return [*write_portfolio(root), *sorted(root.rglob("report.*.html"))]
 
@@ -56,15 +58,16 @@ def test_pages_are_silent_offline_and_fit(browser: Any, pages: list[Path], width
 @pytest.mark.parametrize("width", [320, 1200])
 def test_one_size_of_each_picture_is_visible_and_legible(browser: Any, pages: list[Path], width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
-    report = next(path for path in pages if "alleen-jij-bepaalt" in str(path) and path.name == "report.nl.html")
-    page.goto(report.as_uri())
-    shown = page.locator("figure svg:visible").count()
-    assert shown == page.locator("figure").count()
-    sizes = page.evaluate(
-        "[...document.querySelectorAll('figure svg')].filter(s => s.getBoundingClientRect().width)"
-        ".map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
-    )
-    assert min(sizes) > 0.8
+    for programme in ("alleen-jij-bepaalt", "wijken", "reeks", "proeven"):
+        report = next(path for path in pages if programme in str(path) and path.name == "report.nl.html")
+        page.goto(report.as_uri())
+        shown = page.locator("figure svg:visible").count()
+        assert shown == page.locator("figure").count()
+        sizes = page.evaluate(
+            "[...document.querySelectorAll('figure svg')].filter(s => s.getBoundingClientRect().width)"
+            ".map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+        )
+        assert min(sizes) > 0.8, programme
     page.close()
 
 
