@@ -104,8 +104,8 @@ UNIT_TEXTS: Mapping[str, Words] = {
         "en": "One other way of calculating: it says the same ({} to {}).",
     },
     "agreement_some": {
-        "nl": "{} andere berekeningen: {} zeggen iets anders ({}). Het antwoord is dus minder zeker.",
-        "en": "{} other ways of calculating: {} say something else ({}). So the answer is less certain.",
+        "nl": "Andere berekeningen: {}. Met een ander antwoord: {} ({}). Het antwoord is dus minder zeker.",
+        "en": "Other ways of calculating: {}. With another answer: {} ({}). So the answer is less certain.",
     },
     "agreement_unsure": {
         "nl": " Bij {} daarvan kan het verschil toeval zijn.",

@@ -94,7 +94,7 @@ def test_other_methods_are_summed_up(releases: Path) -> None:
     from reports.trust import agreement_sentence
 
     said = agreement_sentence(clear(replace(findings, effects=against), plan, persons.QUARTER), "nl")
-    assert "1 zeggen iets anders (Zonder trend)" in said
+    assert "Met een ander antwoord: 1 (Zonder trend)" in said
 
 
 def test_trials_stand_in_the_order_of_the_delivery(releases: Path) -> None:
