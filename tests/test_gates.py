@@ -355,6 +355,12 @@ def test_placebo_rule(estimate: float | None, low: float | None, high: float | N
     assert status(placebo_period, cohort(), row) == expected
 
 
+@pytest.mark.parametrize(("p_value", "expected"), [(0.02, "warned"), (0.0005, "failed")])
+def test_a_difference_before_a_draw_is_chance_unless_beyond_belief(p_value: float, expected: str) -> None:
+    row = effect(analysis="placebo", estimate=0.70, conf_low=0.55, conf_high=0.90, p_value=p_value)
+    assert placebo_rule(row, by_lot=True).status == expected
+
+
 def test_placebo_without_an_earlier_period() -> None:
     assert status(placebo_period, cohort()) == "not_evaluated"
     assert status(placebo_period, cohort(plan_for("randomised"))) == "not_applicable"

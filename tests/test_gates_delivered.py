@@ -117,7 +117,7 @@ def lost(treated: int, comparison: int) -> tuple[AttritionStep, ...]:
 
 @pytest.mark.parametrize(
     ("treated", "comparison", "expected"),
-    [(20, 40, "passed"), (20, 69, "passed"), (20, 80, "warned"), (90, 20, "warned")],
+    [(20, 40, "passed"), (20, 69, "passed"), (20, 80, "warned"), (90, 20, "warned"), (330, 20, "failed")],
 )
 def test_linkage_by_arm(treated: int, comparison: int, expected: str) -> None:
     data = replace(cohort(linked=np.ones(500, dtype=bool)), attrition=lost(treated, comparison))
