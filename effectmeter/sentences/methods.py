@@ -58,6 +58,14 @@ _SUFFIXES: Mapping[str, Mapping[Language, str]] = {
 }
 
 _CHANGES: Mapping[str, Mapping[Language, str]] = {
+    "without=one site, lowest": {"nl": "Zonder één locatie: laagste uitkomst", "en": "Without one site: lowest result"},
+    "without=one site, highest": {
+        "nl": "Zonder één locatie: hoogste uitkomst",
+        "en": "Without one site: highest result",
+    },
+    "one_left_out=lowest": {"nl": "Eén weggelaten: laagste uitkomst", "en": "One left out: lowest result"},
+    "one_left_out=highest": {"nl": "Eén weggelaten: hoogste uitkomst", "en": "One left out: highest result"},
+    "before=earlier_period": {"nl": "Tegenover een eerdere periode", "en": "Against an earlier period"},
     "trend=none": {"nl": "Zonder trend", "en": "Without a trend"},
     "control=none": {"nl": "Zonder controlereeks", "en": "Without the control series"},
     "effect=level": {"nl": "Alleen een sprong", "en": "A jump only"},
@@ -79,6 +87,8 @@ _KEYS: Mapping[str, Mapping[Language, str]] = {
     "wash_in": {"nl": "Zonder de eerste {} perioden na de start", "en": "Without the first {} periods after the start"},
     "without": {"nl": "Zonder {}", "en": "Without {}"},
     "without_site": {"nl": "Zonder locatie {}", "en": "Without site {}"},
+    "without_cohort": {"nl": "Zonder wie begon in {}", "en": "Without those started in {}"},
+    "rings_entered": {"nl": "Met {} ringen in het model", "en": "With {} rings in the model"},
     "pretended_start": {"nl": "Proefstart {}", "en": "Pretended start {}"},
     "event_time": {"nl": "Periode {}", "en": "Period {}"},
     "cohort": {"nl": "Begonnen in {}", "en": "Started in {}"},
@@ -119,6 +129,8 @@ def subgroup_words(subgroup: str, language: Language) -> str:
         return (
             "Zonder de eerste periode na de start" if language == "nl" else "Without the first period after the start"
         )
+    if key == "without" and value.startswith("site ") and language == "nl":
+        return f"Zonder locatie {value.removeprefix('site ')}"
     if key in _KEYS:
         return _KEYS[key][language].format(value.replace("_", " "))
     if key == "interaction":
