@@ -117,10 +117,13 @@ def _profile(problem: _Problem, events: list[float], level: float, phi: float, d
         start[0] = math.log(max(float((problem.weight * problem.y).sum()), 0.5) / total)
     best, top = _maximise(problem, start, None)
 
+    nearby = best
+
     def deviance(c: float) -> float:
-        begin = best.copy()
-        begin[ARM] = c
-        return 2.0 * (top - _maximise(problem, begin, c)[1])
+        nonlocal nearby
+        # one point of a profile lies close to the last one; an error of 1e-6 in the rest is 1e-12 in the height
+        nearby, height = _maximise(problem, nearby, c, precision=1e-6)
+        return 2.0 * (top - height)
 
     return profile_estimate(
         float(best[ARM]), deviance, events, level=level, phi=phi, df=df, estimator="penalised_likelihood"
@@ -212,7 +215,9 @@ def _objective(problem: _Problem, beta: FloatArray) -> tuple[float, FloatArray, 
     return likelihood + determinant / 2.0, score, information
 
 
-def _maximise(problem: _Problem, start: FloatArray, fixed: float | None) -> tuple[FloatArray, float]:
+def _maximise(
+    problem: _Problem, start: FloatArray, fixed: float | None, *, precision: float = 1e-9
+) -> tuple[FloatArray, float]:
     """Return where the penalised likelihood is greatest, with the arm's coefficient held at `fixed` if given."""
     free = np.array([j for j in range(len(start)) if fixed is None or j != ARM])
     beta = start.copy()
@@ -221,7 +226,10 @@ def _maximise(problem: _Problem, start: FloatArray, fixed: float | None) -> tupl
     value, score, information = _objective(problem, beta)
     for _ in range(200):
         step = np.zeros_like(beta)
-        step[free] = np.linalg.lstsq(information[np.ix_(free, free)], score[free])[0]
+        try:
+            step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
+        except np.linalg.LinAlgError:
+            step[free] = np.linalg.lstsq(information[np.ix_(free, free)], score[free])[0]
         length = float(np.abs(step).max())
         factor = min(1.0, 3.0 / max(length, 1e-300))
         while True:
@@ -231,7 +239,7 @@ def _maximise(problem: _Problem, start: FloatArray, fixed: float | None) -> tupl
             factor /= 2.0
         beta = beta + factor * step
         value, score, information = trial
-        if length < 1e-9:
+        if length < precision:
             return beta, value
     raise ConvergenceError(
         "the penalised likelihood did not reach its maximum", next_step="adjust for fewer covariates"
