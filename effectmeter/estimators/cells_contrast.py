@@ -12,7 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from effectmeter.estimators.base import ArmContrast, EstimationError, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import (
+    ArmContrast,
+    EstimationError,
+    FloatArray,
+    NoEventsError,
+    SeparationError,
+    Weights,
+)
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.glm import GlmFit, fit_glm
 from effectmeter.estimators.marginal import ARM, check_arms, check_identified, outcome_design, target_weight
@@ -222,6 +229,8 @@ def _check_events(family: Family, cells: Cells, weights: Weights | None) -> None
     """Raise unless each arm has events and, for risks, persons without one."""
     check_arms(cells.treated01)
     counts = np.ones(len(cells), dtype=np.bool_) if weights is None else weights.weight > 0.0
+    if not cells.y[counts].any():
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         here = (cells.treated01 == arm) & counts
         if not cells.y[here].sum() > 0.0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import ConvergenceError, Estimate, FloatArray, NoEventsError, SeparationError, Weights
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.glm import independent_columns
 from effectmeter.estimators.marginal import check_arms, check_identified
@@ -158,6 +158,8 @@ def hazard_ratio(
     persons = np.ones(len(event)) if size is None else size
     check_arms(treated)
     weight = np.ones(len(event)) if weights is None else weights.weight
+    if not event[weight > 0.0].any():
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         if not event[(treated == arm) & (weight > 0.0)].any():
             raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import ArmContrast, EstimationError, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import (
+    ArmContrast,
+    EstimationError,
+    FloatArray,
+    NoEventsError,
+    SeparationError,
+    Weights,
+)
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.cells_contrast import cells_contrast
 from effectmeter.estimators.marginal import ARM, arm_contrast, check_arms, standardise
@@ -131,6 +138,8 @@ def _check_events(events: FloatArray, treated: FloatArray, weights: Weights | No
     """Raise unless both arms have events."""
     check_arms(treated)
     counts = np.ones(len(events), dtype=np.bool_) if weights is None else weights.weight > 0.0
+    if not events[counts].any():
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         if not events[(treated == arm) & counts].any():
             raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import ArmContrast, Estimate, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import ArmContrast, Estimate, FloatArray, NoEventsError, SeparationError, Weights
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.cells_contrast import cells_contrast
 from effectmeter.estimators.marginal import arm_contrast, check_arms, standardise
@@ -187,6 +187,8 @@ def _check_events(event: FloatArray, treated: FloatArray, weights: Weights | Non
     """Raise unless each arm has persons with and persons without an event."""
     check_arms(treated)
     counts = np.ones(len(event), dtype=np.bool_) if weights is None else weights.weight > 0.0
+    if not event[counts].any():
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
     for arm, name in ((1.0, "treated"), (0.0, "comparison")):
         events = event[(treated == arm) & counts]
         if not events.any():

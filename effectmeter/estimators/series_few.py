@@ -105,8 +105,8 @@ def few_score_ratio(
     q = quantile(level, known.df)
     has_after = bool(y[~before].sum() > 0.0)
     centre = _crossing(statistic, 0.0, 0.0) if has_after else None
-    high = _crossing(statistic, -q, centre if centre is not None else -FURTHEST / 2, up=True)
-    low = None if centre is None else _crossing(statistic, q, centre, up=False)
+    high = _crossing(statistic, -q, centre if centre is not None else -FURTHEST / 2)
+    low = None if centre is None else _crossing(statistic, q, centre)
     return Estimate(
         value=0.0 if centre is None else math.exp(centre),
         std_error=None,
@@ -150,14 +150,15 @@ def _without_theta(
     return beta, size * share, np.maximum(size * slope, 1e-12)
 
 
-def _crossing(
-    statistic: Callable[[float], float], target: float, start: float, *, up: bool | None = None
-) -> float | None:
-    """Return where a falling statistic crosses `target`, seeking from `start`; None where it does not."""
+def _crossing(statistic: Callable[[float], float], target: float, start: float) -> float | None:
+    """Return where a falling statistic crosses `target`, seeking from `start`; None where it does not.
+
+    To which side is what the statistic itself says: where much was to be expected, and nothing came, even the start of
+    a bound's search (a factor of 400) may lie beyond the bound.
+    """
     from scipy.optimize import brentq
 
-    upward = statistic(start) > target if up is None else up
-    at, sign = start, 1.0 if upward else -1.0
+    at, sign = start, 1.0 if statistic(start) > target else -1.0
     while abs(at - start) <= FURTHEST:
         further = at + sign * _STEP
         if (statistic(further) - target) * sign <= 0.0:

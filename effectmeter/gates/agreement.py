@@ -91,6 +91,16 @@ def _agreement_finding(primary: EffectRow, found: Agreement, pairs: tuple[tuple[
             "zijn. Met meer mensen of voorvallen is het te zeggen.",
             pairs,
         )
+    if _straddles(primary, found):
+        return Finding(
+            "passed",
+            figure,
+            "Other ways of calculating do not contradict the main one, though some come out on the other side of no "
+            "effect. The main answer leaves both sides open too.",
+            "Andere manieren van rekenen spreken de hoofduitkomst niet tegen. Wel komen sommige aan de andere kant "
+            "van geen effect uit. Ook de hoofduitkomst laat beide kanten open.",
+            pairs,
+        )
     return Finding(
         "passed",
         figure,
@@ -98,6 +108,16 @@ def _agreement_finding(primary: EffectRow, found: Agreement, pairs: tuple[tuple[
         "Andere manieren van rekenen geven hetzelfde antwoord.",
         pairs,
     )
+
+
+def _straddles(primary: EffectRow, found: Agreement) -> bool:
+    """Return whether the estimates lie to both sides of no effect, further apart than practice would not notice."""
+    if found.smallest is None or found.largest is None:
+        return False
+    null = 1.0 if primary.is_ratio else 0.0
+    if not found.smallest < null < found.largest:
+        return False
+    return not primary.is_ratio or found.smallest <= 0.0 or found.largest / found.smallest > SAME_WITHIN
 
 
 def _name(row: EffectRow) -> str:

@@ -229,9 +229,15 @@ def placebo_period(
         )
     else:
         ranks = ("failed", "warned", "not_evaluated", "passed")
-        found = [placebo_rule(_for_several(row, len(rows)), pairs) for row in rows]
-        finding = _in_time(min(found, key=lambda finding: ranks.index(finding.status)), len(rows))
+        found = [(placebo_rule(_for_several(row, len(rows)), pairs), row) for row in rows]
+        worst, _ = min(found, key=lambda pair: (ranks.index(pair[0].status), -_off(pair[1])))
+        finding = _in_time(worst, len(rows))
     return fold("placebo_period", facts_of(placebo_period).threshold, [finding])
+
+
+def _off(row: EffectRow) -> float:
+    """Return how far a placebo's ratio is from 1, whichever way: of those with one ruling the furthest is the worst."""
+    return abs(math.log(row.estimate)) if row.estimate else math.inf
 
 
 def _for_several(row: EffectRow, number: int) -> EffectRow:

@@ -1,0 +1,128 @@
+"""More deliveries that break software, design by design: what is known beforehand must come out, or a reason.
+
+Each goes through the chain's own steps, as a researcher's would. The simpler ones are in `test_public_hard_cases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conformity import assert_conforms
+from workbench import Workbench, minimal_plan, rows_where
+
+Found = dict[str, list[dict[str, Any]]]
+Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
+
+
+def run(
+    folder: Path, plan: dict[str, Any], tables: dict[str, Table], *, delimiter: str = ",", contrasts: int = 1
+) -> Found:
+    """Deliver, estimate and return what the vault then holds."""
+    bench = Workbench(folder)
+    bench.add_plan(plan)
+    for file, (header, rows) in tables.items():
+        bench.deliver(plan["programme"], file, header, rows, delimiter=delimiter)
+    bench.estimate(plan["programme"])
+    found = bench.effects(plan["programme"])
+    assert_conforms(found, contrasts=contrasts)
+    return found
+
+
+def primary(found: Found) -> dict[str, Any]:
+    (row,) = rows_where(found["effects"], analysis="primary")
+    return row
+
+
+def months(after: float, *, n: int = 60, start: int = 36) -> list[list[Any]]:
+    """Return about 800 a month from January 2010 with a season, and `after` times as many from the start on."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for t in range(n):
+        mean = 800 * np.exp(0.003 * t + 0.1 * np.sin(np.pi * t / 6)) * (after if t >= start else 1)
+        rows.append([f"{2010 + t // 12}-{t % 12 + 1:02d}", "fraud", int(rng.poisson(mean)), 360_000 + 100 * t])
+    return rows
+
+
+def series_plan(**more: Any) -> dict[str, Any]:
+    return {
+        "programme": "month",
+        "title": "Months",
+        "design": "interrupted_series",
+        "source": {"series": "series.csv"},
+        "series": {"start": "2013-01", "season_length": 12, "harmonics": 2, "autocorrelation": "none"},
+        "outcomes": {"fraud": {"measures": ["level_ratio", "percent_change"]}},
+        "looks": {"method": "none"},
+        "claims": [{"outcome": "fraud", "measure": "level_ratio", "at_most": 0.1, "words": "almost gone"}],
+    } | more
+
+
+SERIES = ("period", "outcome", "count", "population")
+
+
+def test_a_large_series_that_falls_to_nothing_has_a_bound(tmp_path: Path) -> None:
+    """Where thousands were to be expected the bound lies far below the first guess at it."""
+    found = run(tmp_path, series_plan(), {"series.csv": (SERIES, months(0.0))})
+    row = primary(found)
+    assert (row["estimate"], row["conf_low"], row["status"]) == (0, None, "shown")
+    assert 0 < row["conf_high"] < 0.01
+    assert found["claims"][0]["ruling"] == "supported"
+
+
+def test_the_pretended_start_that_is_told_of_is_the_worst(tmp_path: Path) -> None:
+    found = run(tmp_path, series_plan(), {"series.csv": (SERIES, months(0.8))})
+    tried = [row["estimate"] for row in rows_where(found["effects"], analysis="placebo")]
+    worst = max(tried, key=lambda ratio: abs(np.log(ratio)))
+    (gate,) = rows_where(found["gates"], gate="placebo_period")
+    assert gate["status"] == "passed"
+    assert gate["figure"].startswith(f"{worst:.2f} ")
+    assert len(set(tried)) > 1
+
+
+def pairs(events: dict[str, list[int]]) -> dict[str, Table]:
+    """Return pairs by who had an event: `both`, `treated`, `comparison`, `neither`, as lists of pair numbers."""
+    persons, registered = [], []
+    for kind, numbers in events.items():
+        for number in numbers:
+            for arm in ("treated", "comparison"):
+                person = f"{arm[0]}{number}"
+                persons.append([person, arm, 365, f"k{number}"])
+                if kind in ("both", arm):
+                    registered.append([person, "arrest", 30])
+    return {
+        "persons.csv": (("person_id", "arm", "follow_up_days", "pair_id"), persons),
+        "events.csv": (("person_id", "event_type", "event_day"), registered),
+    }
+
+
+def pair_plan(**more: Any) -> dict[str, Any]:
+    outcomes = {"arrest": {"event": "arrest", "measures": ["risk_ratio", "odds_ratio"]}}
+    return minimal_plan("pair", pairs="pair_id", outcomes=outcomes, **more)
+
+
+def test_matched_pairs_are_what_a_hand_makes_of_four_cells(tmp_path: Path) -> None:
+    """18 pairs with both, 21 with the treated alone, 41 with the other alone, 70 with neither."""
+    cells = {"both": 18, "treated": 21, "comparison": 41, "neither": 70}
+    edges = np.cumsum([0, *cells.values()])
+    tables = pairs({kind: list(range(edges[i], edges[i + 1])) for i, kind in enumerate(cells)})
+    found = run(tmp_path, pair_plan(), tables)
+    by_measure = {row["measure"]: row for row in rows_where(found["effects"], estimator="mcnemar")}
+    ratio, odds, gap = (by_measure[name] for name in ("risk_ratio", "odds_ratio", "risk_difference"))
+    assert ratio["estimate"] == pytest.approx(39 / 59)
+    assert ratio["std_error"] == pytest.approx(np.sqrt(62 / (39 * 59)))
+    assert odds["estimate"] == pytest.approx(21 / 41)
+    assert odds["std_error"] == pytest.approx(np.sqrt(1 / 21 + 1 / 41))
+    assert gap["estimate"] == pytest.approx(-20 / 150)
+    assert gap["std_error"] == pytest.approx(np.sqrt(62 - 20**2 / 150) / 150)
+
+
+@pytest.mark.parametrize("design", ["randomised", "comparison_cohort"])
+def test_without_any_event_no_row_speaks_of_a_bound(tmp_path: Path, design: str) -> None:
+    plan = pair_plan(design=design)
+    plan["outcomes"]["arrest"]["measures"] += ["rate_ratio", "hazard_ratio"]
+    found = run(tmp_path, plan, pairs({"neither": list(range(80))}))
+    assert {row["status"] for row in found["effects"]} == {"not_estimable"}
+    assert not [row["reason"] for row in found["effects"] if "bound" in row["reason"]]
