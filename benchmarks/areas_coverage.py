@@ -67,7 +67,7 @@ def calibrated(
         comparison=counts[zero, 8:].sum(axis=1),
         unit_treated=one,
         unit_comparison=zero,
-        periods=4.0,
+        exposure=4.0 * n1,
     )
     return {"linearised": _held(calibrated_effect([part], n1 + n0), ratio)}
 

@@ -311,3 +311,15 @@ def test_calibration_reproduces_or_says_that_it_cannot() -> None:
     assert again.weight == pytest.approx(found.weight, abs=1e-6)
     with pytest.raises(EstimationError):
         calibrate(treated[:0], comparison)
+
+
+def test_a_difference_is_per_inhabitant_whatever_the_estimator() -> None:
+    rng = np.random.default_rng(8)
+    start = np.where(np.arange(60) < 25, 6.0, np.nan)
+    population = np.repeat(rng.integers(2_000, 9_000, 60).astype(float)[:, None], 10, axis=1)
+    late = (np.arange(10) >= 6) & (np.arange(60) < 25)[:, None]
+    counts = rng.poisson(0.01 * population * np.where(late, 0.5, 1.0)).astype(float)
+    for options in ({"comparison": "calibrated"}, {"comparison": "never_treated"}):
+        rows = rows_of(data_of(start, counts, options, population=population))
+        found = next(row for row in rows if row.measure == "rate_difference" and row.analysis == "secondary")
+        assert found.estimate == pytest.approx(-0.005, abs=0.001), options

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.rows import ReasonedError
@@ -217,8 +218,17 @@ def _part(area: AreaPanel, cohort: CalibratedCohort, asked) -> CalibratedPart | 
         comparison=totals[1],
         unit_treated=area.panel.cluster[rows[0]],
         unit_comparison=area.panel.cluster[rows[1]],
-        periods=float(after.sum()),
+        exposure=_exposure(area, rows[0], after),
     )
+
+
+def _exposure(area: AreaPanel, treated: NDArray[np.intp], after: NDArray[np.bool_]) -> float:
+    """Return the treated areas' inhabitants times periods; an area counts for its mean where one is not known."""
+    inside = area.exposure[np.ix_(treated, np.flatnonzero(after))]
+    known = (~np.isnan(inside)).sum(axis=1)
+    means = np.nansum(inside, axis=1) / np.maximum(known, 1)
+    total = float(means.sum()) * int(after.sum())
+    return total if total > 0.0 else float(after.sum()) * len(treated)
 
 
 def calibrated_bound(area: AreaPanel, cohorts: tuple[CalibratedCohort, ...], level: float) -> Estimate:

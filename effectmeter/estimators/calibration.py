@@ -140,8 +140,8 @@ class CalibratedPart:
         (n1,) and (n0,) outcome summed over the periods after the start.
     unit_treated, unit_comparison
         Clusters of both, 0..G-1.
-    periods
-        Number of those periods.
+    exposure
+        Of the treated over those periods: inhabitants times periods, or areas times periods without a population.
     """
 
     calibration: Calibration
@@ -149,11 +149,11 @@ class CalibratedPart:
     comparison: FloatArray
     unit_treated: IntArray
     unit_comparison: IntArray
-    periods: float
+    exposure: float
 
 
 def calibrated_effect(parts: list[CalibratedPart], n_clusters: int, *, variance: str = "linearised") -> Effect:
-    """Return what was counted in treated areas against their weighted comparison, per treated area-period.
+    """Return what was counted in treated areas against their weighted comparison, per unit of exposure.
 
     Notes
     -----
@@ -169,7 +169,7 @@ def calibrated_effect(parts: list[CalibratedPart], n_clusters: int, *, variance:
     """
     seen = sum(float(part.treated.sum()) for part in parts)
     expected = sum(float(part.calibration.weight @ part.comparison) for part in parts)
-    size = sum(part.periods * len(part.treated) for part in parts)
+    size = sum(part.exposure for part in parts)
     own, other, by = np.zeros(n_clusters), np.zeros(n_clusters), np.zeros(n_clusters)
     for part in parts:
         weight, z = part.calibration.weight, part.calibration.basis
