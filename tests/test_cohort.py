@@ -302,7 +302,9 @@ def test_counting_from_the_start_leaves_immortal_time_and_never_starters_out(
         Person("never"),
         Person("other", arm="comparison"),
     )
-    events = tuple(Event(who, event_date=zero + 30 * day) for who in ("late", "other")) + (
+    events = (
+        Event("late", event_date=zero + 30 * day),
+        Event("other", event_date=zero + 30 * day),
         Event("late", event_date=zero + 60 * day + 200 * day),
     )
     data = analysed(connection, Delivery(people, events), try_out())
@@ -317,3 +319,17 @@ def test_counting_from_the_start_leaves_immortal_time_and_never_starters_out(
 def test_without_late_starts_there_is_nothing_to_count_from(connection: duckdb.DuckDBPyConnection) -> None:
     people = (Person("a", start_date=date(2020, 1, 1)), Person("b", arm="comparison"))
     assert analysed(connection, Delivery(people), try_out()).from_start is None
+
+
+def test_whom_a_missing_covariate_leaves_out_is_there_for_the_other_treatment(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    plan = try_out(adjust_for={"sex": "categorical"}, missing={"covariates": "exclude"})
+    people = (Person("a", sex="m"), Person("b"), Person("c", arm="comparison", sex="f"), Person("d", arm="elsewhere"))
+    data = analysed(connection, Delivery(people, (Event("b", event_date=date(2020, 2, 1)),)), plan)
+    assert data.persons["person_id"].to_list() == ["a", "c"]
+    assert data.with_missing is not None
+    assert data.with_missing.persons["person_id"].to_list() == ["a", "b", "c"]
+    assert data.with_missing.outcomes.filter(person_id="b", window_days=365)["n_events"].to_list() == [1]
+    everybody = analysed(connection, Delivery(people[::2]), plan)
+    assert everybody.with_missing is None

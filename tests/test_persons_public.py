@@ -107,3 +107,25 @@ def test_immortal_time_flatters_and_stands_beside(tmp_path: Path) -> None:
     assert (row["analysis"], row["status"]) == ("sensitivity", main["status"]), row["reason"]
     assert row["n_treated"] < main["n_treated"] and row["n_comparison"] == main["n_comparison"]
     assert row["estimate"] < main["estimate"]
+
+
+def test_both_treatments_of_missing_covariates_are_reported_whatever_the_plan_chose(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    found: dict[str, dict[str, float]] = {}
+    for chosen, other in (("indicator", "exclude"), ("exclude", "indicator")):
+        bench = Workbench(tmp_path / chosen)
+        plan = minimal_plan("gaps", adjust_for={"score": "numeric"}, missing={"covariates": chosen, "max_share": 0.5})
+        bench.add_plan(plan)
+        rng = np.random.default_rng(3)
+        people = range(400)
+        rows = [(f"p{i}", ("comparison", "treated")[i % 2], START, "" if i % 7 == 0 else i % 5) for i in people]
+        bench.deliver("gaps", "persons.csv", ["person_id", "arm", "index_date", "score"], rows)
+        events = [(f"p{i}", "arrest", START + timedelta(days=30)) for i in people if rng.random() < 0.5 - 0.2 * (i % 2)]
+        bench.deliver("gaps", "events.csv", ["person_id", "event_type", "event_date"], events)
+        bench.estimate("gaps")
+        effects = bench.effects("gaps")["effects"]
+        (main,) = rows_where(effects, analysis="primary")
+        (beside,) = rows_where(effects, subgroup=f"missing={other}", measure="risk_ratio")
+        found[chosen] = {chosen: main["estimate"], other: beside["estimate"]}
+    assert found["indicator"] == pytest.approx(found["exclude"], rel=1e-9)
+    assert found["indicator"]["indicator"] != pytest.approx(found["indicator"]["exclude"], rel=1e-6)

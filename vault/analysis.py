@@ -26,6 +26,7 @@ def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarte
         for name, people, windows in (
             ("placebo", "cohort.placebo_persons", "outcomes.placebo_windows"),
             ("from_start", "cohort.start_persons", "outcomes.start_windows"),
+            ("with_missing", "cohort.persons_with_missing", "outcomes.missing_windows"),
         )
         if (outcomes := _outcomes(connection, windows)).height
     }
@@ -36,6 +37,7 @@ def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarte
         _outcomes(connection, "outcomes.person_windows"),
         placebo=moved.get("placebo"),
         from_start=moved.get("from_start"),
+        with_missing=moved.get("with_missing"),
         units=read_units(connection, plan),
         attrition=read_attrition(connection) if plan.design in PERSON_DESIGNS else (),
     )

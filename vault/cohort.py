@@ -53,13 +53,14 @@ def build_cohort(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qua
     Notes
     -----
     Writes ``cohort.persons``, ``cohort.placebo_persons`` (empty where no placebo can be made),
-    ``cohort.start_persons`` (empty where nobody's start is known to be late), ``cohort.areas`` for designs on areas,
-    and ``cohort.attrition``. Outcomes of an earlier cohort are removed: they belong to other persons.
+    ``cohort.start_persons`` (empty where nobody's start is known to be late), ``cohort.persons_with_missing`` (empty
+    unless the plan leaves out whoever lacks a covariate), ``cohort.areas`` for designs on areas, and
+    ``cohort.attrition``. Outcomes of an earlier cohort are removed: they belong to other persons.
     """
     with all_or_nothing(connection):
         for schema in ("cohort", "outcomes"):
             connection.execute(f"create schema if not exists {schema}")
-        for stale in ("person_windows", "placebo_windows", "start_windows"):
+        for stale in ("person_windows", "placebo_windows", "start_windows", "missing_windows"):
             connection.execute(f"drop table if exists outcomes.{stale}")
         _hand_over(connection, plan)
         _store_candidates(connection, plan, quarter, shift_days=0)
@@ -67,6 +68,7 @@ def build_cohort(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Qua
         if "areas" in SHAPES[plan.design].frames:
             build_areas(connection, plan)
         store(connection, "cohort.persons", filled("cohort/persons"))
+        _store_with_missing(connection, plan)
         store(connection, "cohort.attrition", filled("cohort/attrition"))
         shift_days = placebo_shift_days(connection, plan)
         if shift_days is None:
@@ -197,6 +199,14 @@ def _priors(plan: Plan) -> dict[str, tuple[str, int]]:
     """Return event type and months of every prior count that the plan names."""
     read = {name: prior_count(name) for name in named_columns(plan)}
     return {name: prior for name, prior in read.items() if prior is not None}
+
+
+def _store_with_missing(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Write the cohort with those whom only a missing covariate left out, so that both treatments can be reported."""
+    left_out = "select 1 from losses join plan_steps using (step) where plan_steps.name = 'covariates_complete' limit 1"
+    is_asked = plan.design in _FOLLOWED_UP and bool(connection.sql(left_out).fetchall())
+    statement = filled("cohort/persons_with_missing") if is_asked else "from cohort.persons limit 0"
+    store(connection, "cohort.persons_with_missing", statement)
 
 
 def _store_from_start(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> None:

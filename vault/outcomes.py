@@ -50,9 +50,9 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
 
     Notes
     -----
-    Writes ``outcomes.person_windows``, ``outcomes.placebo_windows`` and ``outcomes.start_windows``, or the tables of
-    `vault.units`, and adds the step `complete_follow_up` to ``cohort.attrition``. Delivered values
-    (``value:`` in the plan) are columns of ``cohort.persons``, not rows here.
+    Writes ``outcomes.person_windows``, ``outcomes.placebo_windows``, ``outcomes.start_windows`` and
+    ``outcomes.missing_windows``, or the tables of `vault.units`, and adds the step `complete_follow_up` to
+    ``cohort.attrition``. Delivered values (``value:`` in the plan) are columns of ``cohort.persons``, not rows here.
     """
     with all_or_nothing(connection):
         connection.execute("create schema if not exists outcomes")
@@ -71,6 +71,7 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
         for table, people, outcomes in (
             ("outcomes.placebo_windows", "cohort.placebo_persons", earlier),
             ("outcomes.start_windows", "cohort.start_persons", by_events),
+            ("outcomes.missing_windows", "cohort.persons_with_missing", by_events),
         ):
             if outcomes and _is_filled(connection, people):
                 _look_at(connection, people)

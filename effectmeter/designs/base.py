@@ -114,6 +114,8 @@ class AnalysisData:
     from_start
         The same with time zero moved to the first day of actual participation, for those who have one: what immortal
         time would have given. None where no start was delivered.
+    with_missing
+        The same with those whom only a missing covariate left out (``missing: exclude``); None where nobody was.
     units
         The frames of designs whose units are areas, periods or trials (`UNIT_COLUMNS`); empty for persons.
     attrition
@@ -126,6 +128,7 @@ class AnalysisData:
     outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES_COLUMNS))
     placebo: AnalysisData | None = None
     from_start: AnalysisData | None = None
+    with_missing: AnalysisData | None = None
     units: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     attrition: tuple[AttritionStep, ...] = ()
 

@@ -186,6 +186,12 @@ def _arms_mixed(sample: Sample) -> bool:
 
 def _missing_otherwise(rows: Rows, treated: str, contrast: str, asked: Question) -> None:
     """Add the primary question with missing covariates treated the other way, where any is missing."""
+    wider = rows.data.with_missing
+    if wider is not None and outcome_of(rows.data.plan, asked.outcome).value is None:
+        elsewhere = Rows(wider, rows.method)  # the cohort itself holds nobody who lacks a covariate
+        _again(elsewhere, treated, contrast, asked, Part(label="missing=indicator", missing="indicator"))
+        rows.found += elsewhere.found
+        return
     if not lacks_covariates(rows.data):
         return
     other = "exclude" if rows.data.plan.missing.covariates == "indicator" else "indicator"
