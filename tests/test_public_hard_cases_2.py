@@ -126,3 +126,42 @@ def test_without_any_event_no_row_speaks_of_a_bound(tmp_path: Path, design: str)
     found = run(tmp_path, plan, pairs({"neither": list(range(80))}))
     assert {row["status"] for row in found["effects"]} == {"not_estimable"}
     assert not [row["reason"] for row in found["effects"] if "bound" in row["reason"]]
+
+
+def mcnemar(found: Found, contrast: str = "treated vs comparison") -> dict[str, dict[str, Any]]:
+    rows = rows_where(found["effects"], estimator="mcnemar", contrast=contrast)
+    return {row["measure"]: row for row in rows}
+
+
+@pytest.mark.parametrize(("kind", "words"), [("treated", ""), ("both", "alike"), ("lost", "no pairs")])
+def test_pairs_that_cannot_tell_say_so(tmp_path: Path, kind: str, words: str) -> None:
+    """Nobody of one arm with an event; all pairs alike; a plan that asks for pairs of which none was delivered."""
+    tables = pairs({"both" if kind == "lost" else kind: list(range(50)), "neither": list(range(50, 90))})
+    if kind == "lost":
+        header, persons = tables["persons.csv"]
+        tables["persons.csv"] = (header, [[*row[:3], ""] for row in persons])
+    rows = mcnemar(run(tmp_path, pair_plan(), tables))
+    assert rows["risk_ratio"]["status"] == "not_estimable"
+    if kind == "treated":
+        assert rows["odds_ratio"]["estimate"] is None
+        assert rows["odds_ratio"]["conf_low"] > 10
+    else:
+        assert words in rows["risk_ratio"]["reason"]
+
+
+def test_of_a_larger_set_nobody_is_picked_as_the_pair(tmp_path: Path) -> None:
+    """Which member would count depended on the order of the file; members of a third arm counted as well."""
+    tables = pairs({"both": list(range(10)), "treated": list(range(10, 30)), "comparison": list(range(30, 75))})
+    header, persons = tables["persons.csv"]
+    extra = [[f"x{number}", "comparison", 365, f"k{number}"] for number in range(5)]
+    third = [[f"y{number}", "other", 365, f"k{number}"] for number in range(75)]
+    arms = {"comparison": "comparison", "treated": ["treated", "other"]}
+    rows = []
+    for number, order in enumerate(([*persons, *extra, *third], [*third, *extra, *persons])):
+        found = run(
+            tmp_path / str(number), pair_plan(arms=arms), tables | {"persons.csv": (header, order)}, contrasts=2
+        )
+        rows.append(mcnemar(found))
+    assert rows[0] == rows[1]
+    assert rows[0]["risk_ratio"]["n_treated"] == 70
+    assert rows[0]["risk_ratio"]["estimate"] == pytest.approx(25 / 50)

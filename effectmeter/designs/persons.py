@@ -34,9 +34,17 @@ from effectmeter.designs.questions import (
     questions,
     windows_of,
 )
-from effectmeter.designs.rows import LEVEL, Counts, blank_row, not_estimable, with_counts, with_estimate
+from effectmeter.designs.rows import (
+    LEVEL,
+    Counts,
+    ReasonedError,
+    blank_row,
+    not_estimable,
+    with_counts,
+    with_estimate,
+)
 from effectmeter.designs.sample import NO_LABEL, Sample
-from effectmeter.estimators.base import Estimate, EstimationError
+from effectmeter.estimators.base import Estimate, EstimationError, SeparationError
 from effectmeter.estimators.pairs import matched_pairs
 from effectmeter.results import EffectRow
 
@@ -114,17 +122,18 @@ def _answer(rows: Rows, treated: str, contrast: str, question: Question) -> None
 
 
 def _matched(rows: Rows, sample: Sample | EstimationError, question: Question, contrast: str) -> None:
-    """Add what the matched pairs show, beside the rest: McNemar, matched risk ratio, conditional odds ratio."""
-    if isinstance(sample, EstimationError) or sample.pair is None or question.measure != "risk_ratio":
+    """Add what the matched pairs show, beside the rest: McNemar, matched risk ratio, conditional odds ratio.
+
+    A pair is one treated and one comparison person. Of sets of another size nobody is picked to stand for the others:
+    which one it would be depends on the order of delivery.
+    """
+    if isinstance(sample, EstimationError) or not rows.data.plan.pairs or question.measure != "risk_ratio":
         return
-    labels = np.unique(sample.pair)
-    members = [
-        {str(pair): event for pair, event in zip(sample.pair[who], sample.event01[who], strict=True)}
-        for who in (sample.treated01 == 1, sample.treated01 == 0)
-    ]
-    pairs = [
-        str(label) for label in labels if str(label) in members[0] and str(label) in members[1] and label != NO_LABEL
-    ]
+    pair = np.full(len(sample.treated01), NO_LABEL) if sample.pair is None else sample.pair
+    sides = [(sample.treated01 == arm) & sample.in_contrast & (pair != NO_LABEL) for arm in (1, 0)]
+    members = [dict(zip(pair[who], sample.event01[who], strict=True)) for who in sides]
+    single = [names[n == 1] for names, n in (np.unique(pair[who], return_counts=True) for who in sides)]
+    pairs = np.intersect1d(*single)
     events = [np.array([side[pair] for pair in pairs]) for side in members]
     row = blank_row(
         rows.data,
@@ -139,7 +148,16 @@ def _matched(rows: Rows, sample: Sample | EstimationError, question: Question, c
     )
     row = with_counts(row, Counts(n=(len(pairs), len(pairs)), events=(float(events[0].sum()), float(events[1].sum()))))
     try:
-        for measure, estimate in matched_pairs(*events, level=LEVEL).items():
+        if not len(pairs):
+            raise ReasonedError(
+                "no `pair_id` is shared by exactly one treated and one comparison person, so there are no pairs",
+                "Geen enkele `pair_id` hoort bij precies één deelnemer en één vergelijkingspersoon. Er zijn dus geen "
+                "paren.",
+            )
+        found = matched_pairs(*events, level=LEVEL)
+        if "risk_ratio" not in found:
+            rows.found.append(not_estimable(row, SeparationError("in one arm no member of a pair has the event")))
+        for measure, estimate in found.items():
 
             def again(level: float, measure: str = measure) -> Estimate:
                 return matched_pairs(*events, level=level)[measure]

@@ -31,7 +31,7 @@ def matched_pairs(
     Raises
     ------
     EstimationError
-        There are no pairs, or no pair has an event.
+        There are no pairs, no pair has an event, or the two of every pair are alike.
 
     Notes
     -----
@@ -51,6 +51,8 @@ def matched_pairs(
     b, c = float((one & ~zero).sum()), float((~one & zero).sum())
     if n == 0 or a + b + c == 0:
         raise EstimationError("no pair has an event, so there is nothing to compare")
+    if b + c == 0:
+        raise EstimationError("the two of every pair are alike, so nothing shows how much chance could do")
     p_value = float(stats.binomtest(int(b), int(b + c)).pvalue) if b + c else 1.0
     found = {}
     if a + b > 0 and a + c > 0 and b + c > 0:
