@@ -145,7 +145,8 @@ def test_synthetic_is_said_in_words() -> None:
         assert "SYNTHETIC" not in verdict_line(facts(), language)
 
 
-VARIANTS = [*CASES.values(), facts(unit="area", design="staggered_areas", kind="inhabitants", measure="rate_ratio"), facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
+VARIANTS = [*CASES.values(), facts(unit="area", design="staggered_areas", kind="inhabitants", measure="rate_ratio"),
+            facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
             facts(low=0.1, high=0.3), facts(n_treated=None), facts(raw=None),
             facts(claims=(ClaimFact(words="half zo vaak", ruling="supported"),)),
             facts(claims=(ClaimFact(words="half zo vaak", ruling="not_established"),))]  # fmt: skip
