@@ -103,8 +103,8 @@ def _starts_rules(plan: Plan) -> Iterator[Rule]:
         Words(
             en="At least one area started after the first period and not after the last.",
             nl="Minstens een gebied begon na de eerste periode en niet na de laatste.",
-            do_en="Ask for periods from before the start; without them nothing can be compared.",
-            do_nl="Vraag om perioden van voor de start; zonder die is er niets te vergelijken.",
+            do_en="Look whether starts are written like the periods; ask for periods from before and after the start.",
+            do_nl="Kijk of de start net zo geschreven is als de perioden. Vraag om perioden van voor en na de start.",
         ),
         threshold="1 area",
     )

@@ -82,6 +82,15 @@ def test_the_pretended_start_that_is_told_of_is_the_worst(tmp_path: Path) -> Non
     assert len(set(tried)) > 1
 
 
+def test_periods_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
+    """A month without its population is left out where other months have one, and not in silence."""
+    rows = months(0.8)
+    rows[0][3] = ""
+    found = run(tmp_path, series_plan(), {"series.csv": (SERIES, rows)})
+    (gate,) = rows_where(found["gates"], gate="periods")
+    assert gate["figure"].startswith("35 before, 24 after, 1 delivered but not usable")
+
+
 def pairs(events: dict[str, list[int]]) -> dict[str, Table]:
     """Return pairs by who had an event: `both`, `treated`, `comparison`, `neither`, as lists of pair numbers."""
     persons, registered = [], []

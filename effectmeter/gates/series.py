@@ -90,16 +90,20 @@ def periods(data: AnalysisData, comparability: Comparability, effects: Sequence[
         except EstimationError as fault:
             findings.append(_no_series(fault, pairs))
             continue
-        findings.append(_enough_periods(data, series, pairs))
+        findings.append(_enough_periods(data, outcome, series, pairs))
     return fold("periods", facts_of(periods).threshold, findings)
 
 
-def _enough_periods(data: AnalysisData, series: Series, pairs: Pairs) -> Finding:
+def _enough_periods(data: AnalysisData, outcome: str, series: Series, pairs: Pairs) -> Finding:
     after, before = series.n_periods
     options = options_of(data.plan)
     year = options.season_length if options.harmonics and options.season_length > 1 else 0
     missing = 1.0 - len(series.period) / (int(np.ptp(series.period)) + 1)
     figure = f"{before} before, {after} after" + (f", {100 * missing:.0f} % missing" if missing > 0 else "")
+    frame = data.units["series"]
+    mine = frame.filter((frame["outcome"] == outcome) & ~frame["is_control"])
+    unused = mine["period"].n_unique() - len(series.period)
+    figure += f", {unused} delivered but not usable (no count, population or control)" if unused > 0 else ""
     if before < FEWEST_BEFORE or after < FEWEST_AFTER:
         return Finding(
             "failed",
