@@ -174,3 +174,53 @@ def test_of_a_larger_set_nobody_is_picked_as_the_pair(tmp_path: Path) -> None:
     assert rows[0] == rows[1]
     assert rows[0]["risk_ratio"]["n_treated"] == 70
     assert rows[0]["risk_ratio"]["estimate"] == pytest.approx(25 / 50)
+
+
+def test_rings_excluded_periods_and_hc1_are_least_squares_with_dummies(tmp_path: Path) -> None:
+    """A block treated, one next to it, one further, and far away; one start; decimal commas; rows in any order."""
+    rng = np.random.default_rng(1)
+    n, n_periods, left_out = 80, 9, 4
+    ring = np.full(n, -1)
+    ring[:12], ring[12:30], ring[30:50] = 0, 1, 2
+    block, period = (x.ravel() for x in np.meshgrid(np.arange(n), np.arange(1, n_periods + 1), indexing="ij"))
+    value = rng.poisson(0.4 + rng.gamma(0.5, 0.3, n)[block]) * rng.choice([0.25, 0.5, 1.0], n * n_periods)
+    shuffled = rng.permutation(n * n_periods)
+    rows = [[f"b{block[i]}", period[i], "theft", str(value[i]).replace(".", ",")] for i in shuffled]
+    areas = [[f"b{i}", "5" if ring[i] == 0 else "", "" if ring[i] < 0 else ring[i]] for i in range(n)]
+    columns = {
+        "areas": {"area_id": "blok", "adopted_period": "start", "ring": "afstand"},
+        "area_counts": {"area_id": "blok", "period": "maand", "outcome": "soort", "value": "diefstal"},
+    }
+    plan = {
+        "programme": "police",
+        "title": "Police",
+        "design": "staggered_areas",
+        "source": {name: {"file": f"{name}.csv", "columns": names} for name, names in columns.items()},
+        "areas": {
+            "comparison": "never_treated",
+            "estimator": "twoway_fe",
+            "ring": "ring",
+            "exclude_periods": [str(left_out)],
+        },
+        "outcomes": {"theft": {"measures": ["mean_difference"]}},
+        "variance": ["hc1"],
+        "looks": {"method": "none"},
+    }
+    tables: dict[str, Table] = {
+        "areas.csv": (("blok", "start", "afstand"), areas),
+        "area_counts.csv": (("blok", "maand", "soort", "diefstal"), rows),
+    }
+    found = run(tmp_path, plan, tables, delimiter=";")
+    use = period != left_out
+    y, b, t = value[use], block[use], period[use]
+    started = [(ring[b] == distance) & (t >= 5) for distance in range(3)]
+    X = np.column_stack([*started, *(b == i for i in range(n)), *(t == i for i in np.unique(t)[1:])]).astype(float)
+    inverse = np.linalg.inv(X.T @ X)
+    beta = inverse @ X.T @ y
+    scores = X * (y - X @ beta)[:, None]
+    errors = np.sqrt(np.diag(inverse @ scores.T @ scores @ inverse) * len(y) / (len(y) - X.shape[1]))
+    assert primary(found)["estimate"] == pytest.approx(beta[0], abs=1e-8)
+    for distance, subgroup in enumerate((None, "ring=1", "ring=2")):
+        (row,) = rows_where(found["effects"], estimator="twoway_fe", variance="hc1", subgroup=subgroup)
+        assert row["estimate"] == pytest.approx(beta[distance], abs=1e-8)
+        assert row["std_error"] == pytest.approx(errors[distance], abs=1e-8)
