@@ -90,7 +90,7 @@ def _catalogue_rules(plan: Plan, table: Table) -> Iterator[Rule]:
         yield unique(stored, ["person_id", "arm"], "person")
     elif table.key:
         yield unique(stored, table.key)
-    if table.name in {"events", "area_counts", "trials"} or (table.name == "persons" and _counts_days(plan)):
+    if table.name in {"events", "trials"} or (table.name == "persons" and _counts_days(plan)):
         yield from (_one_of_filled(stored, *group) for group in table.one_of)
     for column_name, mapped in plan.source[table.name].columns.items():  # type: ignore[index]
         is_known = column_name == "arm" or bool(_allowed(table, column_name))

@@ -48,10 +48,10 @@ def areas_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
         COUNTS,
         Statement("expectations/area_counts_balanced", (*((COUNTS, name) for name in columns), (AREAS, "area_id"))),
         Words(
-            en="Every area has a row in every period.",
-            nl="Elk gebied heeft in elke periode een rij.",
-            do_en="Ask for the missing rows, also where the count is zero; areas with gaps are partly left out.",
-            do_nl="Vraag om de rijen die ontbreken, ook als het aantal nul is; anders telt zo'n gebied deels niet mee.",
+            en="Every area has a count or value in every period.",
+            nl="Elk gebied heeft in elke periode een aantal of waarde.",
+            do_en="Ask for what is missing, also where the count is zero; areas with gaps are partly left out.",
+            do_nl="Vraag om wat ontbreekt, ook als het aantal nul is; anders telt zo'n gebied deels niet mee.",
         ),
         severity="warning",
     )

@@ -144,7 +144,6 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "areas_dense_complete": Fault(f"update {_A} set dense = null where area_id = 'A4'"),
         "area_counts_area_id_exists": Fault(_again(_C, "'B1' as area_id", "true")),
         "area_counts_area_id_period_outcome_unique": Fault(_again(_C, "9 as count", "true")),
-        "area_counts_count_or_value": Fault(f"update {_C} set \"count\" = null where area_id = 'A1'"),
         "area_counts_theft_delivered": Fault(f"update {_C} set outcome = 'roof' where outcome = 'diefstal'"),
         "area_counts_score_delivered": Fault(f"update {_C} set outcome = 'roof' where outcome = 'score'"),
         "area_counts_count_not_negative": Fault(f"update {_C} set \"count\" = -1 where area_id = 'A1'"),

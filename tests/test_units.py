@@ -118,3 +118,18 @@ def test_trials_arrive_as_they_were_delivered(tmp_path: Path) -> None:
     trials = build(bench, plan).units["trials"]
     assert trials.select(*UNIT_COLUMNS["trials"]).schema == pl.Schema(UNIT_COLUMNS["trials"])
     assert trials["events_treated"].to_list() == [19, 16] and trials["group"].to_list() == ["young", "old"]
+
+
+def test_an_area_without_a_count_in_a_period_is_a_gap_and_no_fault(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    starts = {"a": "2025-Q2", "b": "", "c": ""}
+    deliver_areas(bench, starts, ["2025-Q1", "2025-Q2"])
+    rows = [
+        (area, label, "burglary", "NA" if (area, label) == ("b", "2025-Q2") else 7)
+        for area in starts
+        for label in ("2025-Q1", "2025-Q2")
+    ]
+    bench.deliver("wijken", "counts.csv", ["area_id", "period", "outcome", "count"], rows)
+    periods = build(bench, area_plan()).units["area_periods"]
+    assert periods.filter(area_id="b")["label"].to_list() == ["2025-Q1"]
+    assert periods.height == 5

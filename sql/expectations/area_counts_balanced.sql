@@ -1,4 +1,4 @@
--- Grain: one row: areas without a row in a period in which their outcome was delivered for another, out of all that there
+-- Grain: one row: areas without a count or value in a period in which their outcome was delivered for another, out of all that there
 -- should be.
 -- Inputs: landing.areas, landing.area_counts.
 with expected as (
@@ -10,7 +10,7 @@ with expected as (
 ),
 
 delivered as (
-    select distinct area_id, outcome, period from landing.area_counts
+    select distinct area_id, outcome, period from landing.area_counts where coalesce(count, value) is not null
 )
 select count(*) filter (where delivered.area_id is null)::bigint as violations, count(*)::bigint as checked
 from expected

@@ -32,8 +32,9 @@ _NOT_A = {
     "period": "not a period",
 }
 _NOT_A_YEAR = "not a year between 1900 and 2100"
-_PER_ROW = ("persons", "events", "area_counts", "trials")
-"""Tables of which each row needs one of every group of columns; an area with neither date never adopted."""
+_PER_ROW = ("persons", "events", "trials")
+"""Tables of which each row needs one of every group of columns. An area with neither date never adopted; an area and
+period with neither count nor value is a gap."""
 
 
 @dataclass(slots=True)
