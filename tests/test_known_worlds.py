@@ -142,9 +142,7 @@ def test_an_unknown_world_is_said() -> None:
 
 
 def test_a_cell_does_not_depend_on_the_process_that_runs_it() -> None:
-    world = planted_world("pooled_trials/effect") if "pooled_trials/effect" in planted_worlds() else None
-    if world is None:
-        pytest.skip("no module for pooled trials yet")
+    world = planted_world("pooled_trials/effect")
     here = tally_of_studies(world, 7, range(4))
     parts = [tally_of_studies(world, 7, range(2, 4)), tally_of_studies(world, 7, range(2))]
     together = Tally()

@@ -302,14 +302,13 @@ def mains(rows: tuple[EffectRow, ...]) -> Iterator[EffectRow]:
     return (row for row in rows if row.analysis in {"primary", "secondary"} and row.is_ratio)
 
 
-@pytest.mark.parametrize("design", DESIGNS)
-@pytest.mark.parametrize("estimand", ["itt", "ate", "ato"])
+@pytest.mark.parametrize(
+    ("design", "estimand"), [("randomised", "itt"), ("comparison_cohort", "ate"), ("comparison_cohort", "ato")]
+)
 @pytest.mark.parametrize("risks", [(0.2, 0.4), (0.015, 0.04)])
 def test_swapped_arms_invert_every_ratio_but_that_of_the_treated(
     design: str, estimand: str, risks: tuple[float, float]
 ) -> None:
-    if (estimand == "itt") != (design == "randomised"):
-        pytest.skip("not an estimand of this design")
     data = cohort(plan_for(design, adjust_for=AGE, outcomes=ALL, estimand=[estimand]), shift=0.3, risks=risks)
     one, other = estimate(data), estimate(swapped(data))
     for row in mains(one):
