@@ -117,13 +117,9 @@ def _profile(problem: _Problem, events: list[float], level: float, phi: float, d
         start[0] = math.log(max(float((problem.weight * problem.y).sum()), 0.5) / total)
     best, top = _maximise(problem, start, None)
 
-    nearby = best
-
     def deviance(c: float) -> float:
-        nonlocal nearby
-        # one point of a profile lies close to the last one; an error of 1e-6 in the rest is 1e-12 in the height
-        nearby, height = _maximise(problem, nearby, c, precision=1e-6)
-        return 2.0 * (top - height)
+        # always from the maximum, so that one point has one height; 1e-6 off in the rest is 1e-12 in the height
+        return 2.0 * (top - _maximise(problem, best, c, precision=1e-6)[1])
 
     return profile_estimate(
         float(best[ARM]), deviance, events, level=level, phi=phi, df=df, estimator="penalised_likelihood"
