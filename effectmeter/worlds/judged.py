@@ -177,14 +177,14 @@ def _add_study(tally: Tally, world: PlantedWorld, drawn: Drawn, found: Judged) -
     count["seen_failed"] += "failed" in watched
     count["seen"] += bool(watched & {"failed", "warned"})
     count[row.status if row is not None else "no_row"] += 1
-    if row is None or row.estimate is None:
+    if row is None:
         return
     # what the analysis would say if nothing were hidden: how strong a threat is
     error = _scaled(row, row.estimate, math.nan) - _scaled(row, drawn.truth, math.nan)
     if math.isfinite(error):
         count["estimated"] += 1
         tally.sum_up("raw_error", error)
-    if found.is_shown:
+    if found.is_shown:  # also a bound without an estimate: it holds the truth or does not
         _add_shown(tally, row, drawn)
 
 
