@@ -139,6 +139,10 @@ def two_sided_p(statistic: float, df: float | None) -> float:
     return float(2.0 * (stats.norm.sf(abs(statistic)) if df is None else stats.t.sf(abs(statistic), df)))
 
 
+LARGEST_LOG = 50.0
+"""A ratio's limit beyond e^50 is no number that anybody could read."""
+
+
 def wald(
     point: float,
     std_error: float,
@@ -159,6 +163,8 @@ def wald(
     if not (math.isfinite(point) and math.isfinite(std_error)) or std_error <= 0.0:
         raise EstimationError("the data do not vary enough to say how precise this estimate is")
     half = quantile(level, df) * std_error
+    if is_log and abs(point) + half > LARGEST_LOG:
+        raise EstimationError("the data say so little that the interval would have no end")
     shown = math.exp if is_log else float
     return Estimate(
         value=shown(point),
