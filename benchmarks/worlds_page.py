@@ -19,6 +19,7 @@ LEAST_COVERAGE = 0.93
 MOST_FALSE_CLAIMS = 0.05
 LEAST_SEEN = 0.95
 ENOUGH_PERSONS = 1000
+"""Persons, or families, at which gates must see what is wrong; other units: at the largest size."""
 _FEWEST_SHOWN = 20  # studies with a number, below which their coverage is not told
 
 INTRODUCTION = f"""# Validation on known worlds
@@ -163,7 +164,7 @@ def _summary(known: dict[Cell, Measured]) -> list[str]:
     ]
     looks = [(cell, tally) for cell, _, tally in judged(known, "sound", "looks") if is_useless(cell.address)]
     false = [(cell, tally) for cell, tally in looks if tally.share("effective") > MOST_FALSE_CLAIMS]
-    large = [(cell, tally) for cell, world, tally in broken if cell.size >= _enough(world)]
+    large = [(cell, tally) for cell, world, tally in broken if cell.size >= enough_to_see(world)]
     unseen = [(cell, tally) for cell, tally in large if tally.share("seen") < LEAST_SEEN]
     crashed = sum(found.tally.count["crashed"] for found in known.values())
     studies = sum(found.tally.n for found in known.values())
@@ -200,7 +201,8 @@ def _verdict(measured: int, is_missed: bool, *, is_open: bool = False) -> str:
     return "**missed**" if is_missed else "cannot be told yet" if is_open else "met"
 
 
-def _enough(world: PlantedWorld) -> int:
+def enough_to_see(world: PlantedWorld) -> int:
+    """Return the size from which gates must see what is wrong."""
     return ENOUGH_PERSONS if world.unit in {"persons", "families"} else max(world.sizes)
 
 
@@ -352,7 +354,7 @@ def _not_sound(known: dict[Cell, Measured], kind: str) -> list[str]:
         row = [world.design, f"`{world.name}`", f"{cell.size:,}", f"{tally.n:,}"]
         row.append(figure(math.exp(off)) if is_ratio else f"{off:+.2f}")
         if broken:
-            misses = cell.size >= _enough(world) and tally.share("seen") < LEAST_SEEN
+            misses = cell.size >= enough_to_see(world) and tally.share("seen") < LEAST_SEEN
             row += [
                 ", ".join(world.watched),
                 percent(tally.share("seen_failed"), tally.error_of("seen_failed")),

@@ -119,16 +119,17 @@ def _noted(matrix: DesignMatrix, one_sided: list[str]) -> DesignMatrix:
 
 def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
     """Return where a value is missing."""
-    result = column.is_null()
     if column.dtype.is_float():
-        result = result | column.is_nan().fill_null(False)
-    return result.to_numpy().astype(np.bool_)
+        return np.isnan(column.to_numpy())  # null becomes NaN
+    if not column.null_count():
+        return np.zeros(len(column), dtype=np.bool_)
+    return column.is_null().to_numpy().astype(np.bool_)
 
 
 def _numeric(column: pl.Series, degree: int, lacking: NDArray[np.bool_] | None = None) -> list[tuple[str, FloatArray]]:
     """Return a number, its powers, and an indicator where some are missing (in more than the `lacking` arm)."""
     gone = _is_missing(column)
-    values = column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+    values = column.cast(pl.Float64).to_numpy().astype(np.float64)  # null becomes NaN
     middle = float(values[~gone].mean()) if (~gone).any() else 0.0
     fill = middle if lacking is None else float(values[~gone & lacking].mean())
     filled = np.where(gone, fill, values)

@@ -237,9 +237,9 @@ def _average(Z: FloatArray, r: FloatArray, filter_: _Filter, df: int) -> _Averag
     both = np.column_stack([Z, r])
     size = np.maximum(np.sqrt((both**2).sum(axis=0)), 1e-300)
     white = filter_.whitened(both / size)
-    cross = np.einsum("ngi,ngj->gij", white, white)
+    cross = white.transpose(1, 2, 0) @ white.transpose(1, 0, 2)
     information, score = cross[:, :-1, :-1], cross[:, :-1, -1]
-    covariance = np.linalg.pinv(information, hermitian=True)
+    covariance = np.linalg.inv(information)  # the columns are independent, and of one size
     beta = np.einsum("gij,gj->gi", covariance, score)
     square = np.maximum(cross[:, -1, -1] - np.einsum("gi,gi->g", beta, score), 1e-12)
     log_weight = -filter_.log_spread - 0.5 * np.linalg.slogdet(information)[1] - 0.5 * df * np.log(square)
