@@ -57,7 +57,7 @@ def effect_rows(data: AnalysisData, method: Method, scope: Scope = "all") -> tup
     With scope ``verdict`` only those that the verdict and the gates read: the primary row of each contrast with its
     difference, negative controls, placebo.
     """
-    rows = Rows(data, method)
+    rows = Rows(data, method, scope)
     for treated, contrast in data.plan.contrasts:
         if scope == "verdict":
             _primary_alone(rows, treated, contrast)
@@ -68,7 +68,7 @@ def effect_rows(data: AnalysisData, method: Method, scope: Scope = "all") -> tup
         add_subgroups(rows, treated, contrast)
         _negative_controls(rows, treated, contrast)
         add_sensitivity(rows, treated, contrast)
-    placebo = _placebo(data, method)
+    placebo = _placebo(data, method, scope)
     # a hazard's hc1 and hc3 are one error: asking for both gives one row
     return tuple(sorted(dict.fromkeys([*rows.found, *placebo]), key=lambda row: row.analysis != "primary"))
 
@@ -184,12 +184,12 @@ def _negative_controls(rows: Rows, treated: str, contrast: str) -> None:
         rows.add(sample, asked, contrast, "negative_control", how, weigh=rows.method.weigh, with_beside=False)
 
 
-def _placebo(data: AnalysisData, method: Method) -> list[EffectRow]:
+def _placebo(data: AnalysisData, method: Method, scope: Scope) -> list[EffectRow]:
     """Return the primary question asked of the period before the programme, where the answer must be 1."""
     asked = primary_question(data.plan)
     if data.placebo is None or asked is None or outcome_of(data.plan, asked.outcome).value is not None:
         return []
-    rows = Rows(data.placebo, method)
+    rows = Rows(data.placebo, method, scope)
     for treated, contrast in data.plan.contrasts:
         sample = rows.sample(treated, asked)
         how = rows.specification(sample, asked)

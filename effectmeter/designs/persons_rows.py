@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.fitting import COMPANION, estimator_name, fit
 from effectmeter.designs.pair import Pair, Specification
 from effectmeter.designs.questions import Question, questions
@@ -78,6 +79,8 @@ class Rows:
 
     Attributes
     ----------
+    scope
+        With ``verdict`` only primary rows get the interval over all looks, where it takes a second fit.
     samples
         Analysed persons by contrast, outcome, window, subgroup and whether other arms join; an error where nobody is
         left.
@@ -85,6 +88,7 @@ class Rows:
 
     data: AnalysisData
     method: Method
+    scope: Scope = "all"
     found: list[EffectRow] = field(default_factory=list)
     samples: dict[tuple[str, str, int | None, str | None, bool], Sample | EstimationError] = field(default_factory=dict)
 
@@ -180,7 +184,9 @@ class Rows:
     def _estimated(self, pair: list[EffectRow], sample: Sample, spec: Specification) -> Iterator[EffectRow]:
         """Return the rows with their estimates."""
         measure = pair[0].measure
+        is_read = self.scope == "all" or pair[0].analysis == "primary"
 
+        @cache  # the difference beside asks for the same levels
         def again(level: float) -> Pair:
             return fit(measure, sample, spec, level)
 
@@ -190,7 +196,7 @@ class Rows:
                 self.data,
                 pair[0],
                 found.main,
-                refit=lambda level: again(level).main,
+                refit=(lambda level: again(level).main) if is_read else None,
                 scale=1.0 if pair[0].is_ratio else found.scale,
             )
         ]
@@ -201,7 +207,7 @@ class Rows:
                     self.data,
                     pair[1],
                     found_beside,
-                    refit=lambda level: again(level).beside or found_beside,
+                    refit=(lambda level: again(level).beside or found_beside) if self.scope == "all" else None,
                     scale=found.scale,
                 )
             )

@@ -150,6 +150,11 @@ def profile_estimate(
     from scipy import optimize
 
     threshold = quantile(level, df) ** 2 * phi
+
+    def beyond(c: float) -> float:
+        # roots, since they are nearly straight in the log ratio: found in half the steps
+        return math.sqrt(max(deviance(c), 0.0)) - math.sqrt(threshold)
+
     limits: list[float | None] = []
     for side, possible in ((-1.0, events[0] > 0.0), (1.0, events[1] > 0.0)):
         limit: float | None = None
@@ -157,7 +162,7 @@ def profile_estimate(
         while possible and width < 40.0:
             if deviance(point + side * width) > threshold:
                 ends = sorted((point, point + side * width))
-                limit = float(optimize.brentq(lambda c: deviance(c) - threshold, ends[0], ends[1], xtol=1e-10))
+                limit = float(optimize.brentq(beyond, ends[0], ends[1], xtol=1e-9))
                 break
             width *= 2.0
         limits.append(limit)
