@@ -120,7 +120,7 @@ def _noted(matrix: DesignMatrix, one_sided: list[str]) -> DesignMatrix:
 def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
     """Return where a value is missing."""
     if column.dtype.is_float():
-        return np.isnan(column.to_numpy())  # null becomes NaN
+        return np.asarray(np.isnan(column.to_numpy()), dtype=np.bool_)  # null becomes NaN
     if not column.null_count():
         return np.zeros(len(column), dtype=np.bool_)
     return column.is_null().to_numpy().astype(np.bool_)

@@ -46,7 +46,10 @@ class _Given:
     def log_likelihood(self, theta: FloatArray) -> FloatArray:
         """Return the log probability of what was observed, (k, m), at log ratios (k, m)."""
         at = theta[:, :, None] * self.support[:, None, :] + self.log_weight[:, None, :]
-        return self._own_weight()[:, None] + self.observed[:, None] * theta - np.logaddexp.reduce(at, axis=2)
+        found: FloatArray = (
+            self._own_weight()[:, None] + self.observed[:, None] * theta - np.logaddexp.reduce(at, axis=2)
+        )
+        return found
 
     def moments(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and variance of each trial's treated events, (k,), at log ratios (k,)."""
