@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effectmeter.home import Home
@@ -23,17 +21,13 @@ def check_delivery(home: Home, plan: Plan, quarter: Quarter) -> tuple[LandingRep
     tuple
         What became of the delivered rows, and the check outcomes.
     """
-    from vault.connection import open_vault
+    from vault.connection import open_earlier, open_throwaway
     from vault.intake import land
 
-    folder = home.root / "vault" / plan.programme
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    previous = home.vault(plan.programme, quarter.previous())
-    # Beside the vault and not in the system's temporary folder: it holds individual data until it is thrown away.
     with (
-        tempfile.TemporaryDirectory(prefix=".check-", dir=folder) as temporary,
-        open_vault(Path(temporary) / "check.duckdb") as connection,
+        open_throwaway(home.vaults(plan.programme)) as connection,
+        open_earlier(home.vault(plan.programme, quarter.previous())) as previous,
     ):
         report = land(connection, plan, home.delivery(plan.programme, quarter), quarter)
-        outcomes = check_landing(connection, plan, quarter, previous if previous.exists() else None)
+        outcomes = check_landing(connection, plan, quarter, previous)
     return report, outcomes

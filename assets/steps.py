@@ -180,12 +180,12 @@ def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOu
     The vault keeps the figures as they are; what is returned goes to Dagster, with figures as a release shows them.
     """
     from expectations import check_analysis, check_landing
-    from vault.connection import open_vault
+    from vault.connection import open_earlier, open_vault
 
-    previous = home.vault(plan.programme, quarter.previous())
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         if table == "landing":
-            outcomes = check_landing(connection, plan, quarter, previous if previous.exists() else None)
+            with open_earlier(home.vault(plan.programme, quarter.previous())) as previous:
+                outcomes = check_landing(connection, plan, quarter, previous)
         else:
             require_built(connection, plan, "outcomes")
             outcomes = check_analysis(connection, plan, quarter)

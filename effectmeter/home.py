@@ -32,7 +32,15 @@ class Home:
 
     def vault(self, programme: str, quarter: Quarter) -> Path:
         """Return the vault file: one per programme and quarter."""
-        return self.root / "vault" / programme / f"{quarter}.duckdb"
+        return self.vaults(programme) / f"{quarter}.duckdb"
+
+    def vaults(self, programme: str) -> Path:
+        """Return the folder that holds a programme's vaults, one per quarter."""
+        return self.root / "vault" / programme
+
+    def key(self, programme: str) -> Path:
+        """Return the file that holds a programme's key, unless the key comes from the environment."""
+        return self.root / "keys" / f"{programme}.key"
 
     def releases(self, programme: str, quarter: Quarter) -> Path:
         """Return the folder that holds a quarter's editions."""

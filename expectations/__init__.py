@@ -6,7 +6,6 @@ takes seconds), and running them on an open vault.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effectmeter.plan import Plan
@@ -41,7 +40,7 @@ def analysis_check_specs(plan: Plan) -> tuple[CheckSpec, ...]:
 
 
 def check_landing(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, previous: Path | None
+    connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, previous: duckdb.DuckDBPyConnection | None
 ) -> tuple[CheckOutcome, ...]:
     """Hold a landed delivery against its contract.
 
@@ -50,7 +49,7 @@ def check_landing(
     connection
         An open vault; what it has not committed is not seen.
     previous
-        The vault of the quarter before, for drift; None when there is none.
+        The vault of the quarter before, open for reading, for drift; None when there is none.
 
     Returns
     -------
@@ -65,9 +64,7 @@ def check_landing(
     from expectations.evaluation import evaluate
     from expectations.rates import rates_of
 
-    before = (
-        {} if previous is None or not previous.exists() else rates_of(connection, plan, quarter.previous(), previous)
-    )
+    before = {} if previous is None else rates_of(previous, plan, quarter.previous())
     return evaluate(connection, landing_rules(plan, quarter.reference_date, before))
 
 

@@ -1,25 +1,22 @@
 """Great Expectations on the vault that is already open: one SQLAlchemy engine over a cursor of that connection.
 
-DuckDB allows one configuration per file and process, so opening the vault a second time is refused; a cursor of the
-open connection is a connection of its own to the same database. Great Expectations reads a result after it has closed
-its connection, which ends the transaction, and DuckDB then drops the result: rows are therefore fetched when a
-statement is executed. `tests/test_expectations_database.py` fails as soon as that is no longer needed; then
-`BufferedCursor` can go.
+The vault is an encrypted file attached to a database in memory: a second opening would need its key, and would not see
+what the first one wrote. A cursor of the open connection is a connection of its own to the same databases. Great
+Expectations reads a result after it has closed its connection, which ends the transaction, and DuckDB then drops the
+result: rows are therefore fetched when a statement is executed. `tests/test_expectations_database.py` fails as soon as
+that is no longer needed; then `BufferedCursor` can go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import duckdb_engine
 
 import sql
-
-PREVIOUS = "previous_quarter"
 
 
 class BufferedCursor(duckdb_engine.CursorWrapper):
@@ -84,20 +81,6 @@ def second_connection(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.
         yield cursor
     finally:
         cursor.close()
-
-
-@contextmanager
-def previous_vault(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection whose default database is another quarter's vault, attached read-only meanwhile."""
-    cursor = connection.cursor()
-    quoted = str(path).replace("'", "''")
-    try:
-        cursor.execute(f"attach '{quoted}' as {PREVIOUS} (read_only)")
-        cursor.execute(f"use {PREVIOUS}")
-        yield cursor
-    finally:
-        cursor.close()
-        connection.execute(f"detach database if exists {PREVIOUS}")
 
 
 def missing(connection: duckdb.DuckDBPyConnection, needs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sql
@@ -116,9 +115,7 @@ def rate_rules(plan: Plan, reference_date: date, previous: Mapping[str, float | 
         )
 
 
-def rates_of(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter, path: Path
-) -> dict[str, float | None]:
+def rates_of(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> dict[str, float | None]:
     """Return events per person-year per counted outcome in another quarter's vault.
 
     None where that vault lacks a table or column which the plan has come to need since: a changed plan must not stop a
@@ -127,25 +124,24 @@ def rates_of(
     Raises
     ------
     CheckNotEvaluatedError
-        When the other vault cannot be opened.
+        When the other vault cannot be read.
     """
     import duckdb
 
-    from expectations.database import missing, previous_vault
+    from expectations.database import missing
 
     rates: dict[str, float | None] = {}
     try:
-        with previous_vault(connection, path) as cursor:
-            for name, statement in rate_statements(plan, quarter.reference_date).items():
-                if missing(cursor, statement.reads):
-                    rates[name] = None
-                else:
-                    rates[name] = cursor.sql(statement.text, params=dict(statement.parameters)).fetchall()[0][0]
+        for name, statement in rate_statements(plan, quarter.reference_date).items():
+            if missing(connection, statement.reads):
+                rates[name] = None
+            else:
+                rates[name] = connection.sql(statement.text, params=dict(statement.parameters)).fetchall()[0][0]
     except duckdb.Error:
         # Not chained: DuckDB's own words may quote a row.
         raise CheckNotEvaluatedError(
             f"event rates could not be compared with {quarter}: its vault could not be read",
             where=f"{quarter} vault",
-            next_step="Wait until nothing else has that vault open, or refresh that quarter again.",
+            next_step="Refresh that quarter again: its vault is rebuilt from its delivery.",
         ) from None
     return rates

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -40,17 +39,13 @@ Check = Callable[[duckdb.DuckDBPyConnection], tuple[CheckOutcome, ...]]
 
 
 @pytest.fixture(scope="module")
-def previous(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def previous() -> dict[str, duckdb.DuckDBPyConnection]:
     """Return the vaults of the quarter before, which are like the ones that pass."""
-    folder = tmp_path_factory.mktemp("previous")
-    paths = {kind: folder / f"{kind}.duckdb" for kind in ("events", "counts")}
-    for kind, path in paths.items():
-        make_vault(kind, path).close()
-    return paths
+    return {kind: make_vault(kind) for kind in ("events", "counts")}
 
 
 @pytest.fixture(scope="module")
-def checks(previous: dict[str, Path]) -> dict[str, Check]:
+def checks(previous: dict[str, duckdb.DuckDBPyConnection]) -> dict[str, Check]:
     return {
         "landing": lambda connection: check_landing(connection, EVENTS_PLAN, QUARTER, previous["events"]),
         "counts": lambda connection: check_landing(connection, COUNTS_PLAN, QUARTER, previous["counts"]),
@@ -141,7 +136,9 @@ def test_every_check_is_covered() -> None:
     assert sorted(planted) == sorted([*LANDING_DEFECTS, *COUNTS_DEFECTS, *ANALYSIS_DEFECTS])
 
 
-def test_a_missing_column_is_named_and_no_value_is(previous: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_column_is_named_and_no_value_is(
+    previous: dict[str, duckdb.DuckDBPyConnection], caplog: pytest.LogCaptureFixture
+) -> None:
     connection = make_vault("events")
     connection.execute("alter table landing.persons drop column birth_year")
     with pytest.raises(CheckNotEvaluatedError, match=r"landing\.persons\.birth_year does not exist") as raised:
@@ -183,26 +180,25 @@ def _holds_no_value(text: str) -> None:
         assert value not in text
 
 
-def test_drift_without_an_earlier_quarter_or_with_one_from_before_a_change_of_plan(tmp_path: Path) -> None:
-    def figures(previous: Path | None) -> dict[str, str]:
+def test_drift_without_an_earlier_quarter_or_with_one_from_before_a_change_of_plan() -> None:
+    def figures(previous: duckdb.DuckDBPyConnection | None) -> dict[str, str]:
         outcomes = check_landing(make_vault("events"), EVENTS_PLAN, QUARTER, previous)
         assert all(outcome.passed for outcome in outcomes)
         return {outcome.spec.name: outcome.figure for outcome in outcomes}
 
     assert figures(None)["rate_serious_not_drifting"].endswith("no earlier quarter")
-    earlier = make_vault("events", tmp_path / "earlier.duckdb")
+    earlier = make_vault("events")
     earlier.execute("alter table landing.events drop column severity")
-    earlier.close()
-    found = figures(tmp_path / "earlier.duckdb")
+    found = figures(earlier)
     assert found["rate_serious_not_drifting"].endswith("no earlier quarter")
     assert found["rate_police_contact_not_drifting"].endswith("last quarter 0.951")
 
 
-def test_an_unreadable_earlier_vault_raises(tmp_path: Path) -> None:
-    (tmp_path / "broken.duckdb").write_bytes(b"not a database" * 1000)
-    connection = make_vault("events")
+def test_an_unreadable_earlier_vault_raises() -> None:
+    earlier = make_vault("events")
+    earlier.close()
     with pytest.raises(CheckNotEvaluatedError, match="2026-Q2"):
-        check_landing(connection, EVENTS_PLAN, QUARTER, tmp_path / "broken.duckdb")
+        check_landing(make_vault("events"), EVENTS_PLAN, QUARTER, earlier)
 
 
 def test_before_after_may_do_without_a_comparison_arm() -> None:

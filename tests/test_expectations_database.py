@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.pool import StaticPool
 
-from expectations.database import VaultConnection, missing, previous_vault, second_connection
+from expectations.database import VaultConnection, missing, second_connection
 
 
 def _engine(connection: Any) -> sqlalchemy.Engine:
@@ -66,16 +66,3 @@ def test_an_open_transaction_of_the_caller_is_left_alone() -> None:
         assert second.sql("select count(*) from numbers").fetchall() == [(0,)]
     connection.execute("commit")
     assert connection.sql("select count(*) from numbers").fetchall() == [(1,)]
-
-
-def test_the_previous_vault_is_read_only_and_gone_afterwards(tmp_path: Path) -> None:
-    path = tmp_path / "it's last.duckdb"
-    with duckdb.connect(str(path)) as earlier:
-        earlier.execute("create table numbers as select 7 as n")
-    connection = duckdb.connect(str(tmp_path / "now.duckdb"))
-    with previous_vault(connection, path) as cursor:
-        assert cursor.sql("select n from numbers").fetchall() == [(7,)]
-        with pytest.raises(duckdb.Error, match="read-only"):
-            cursor.execute("insert into numbers values (8)")
-    names = [name for (name,) in connection.sql("select database_name from duckdb_databases()").fetchall()]
-    assert names == [name for name in names if name in {"now", "system", "temp"}]

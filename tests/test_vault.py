@@ -54,7 +54,7 @@ def test_a_vault_is_closed_to_others(path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
     assert not scratch_folder(path).exists()
-    assert [each.name for each in path.parent.iterdir()] == ["2026-Q3.duckdb"]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["2026-Q3.duckdb", "key.fingerprint"]
 
 
 def test_a_vault_is_closed_after_a_fault(path: Path) -> None:
@@ -112,15 +112,17 @@ def test_a_vault_in_use_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_killed_write_leaves_the_last_whole_state(path: Path) -> None:
+    with open_vault(path) as connection:
+        connection.execute("create table t as select range as i from range(1000)")
     writer = _elsewhere(
         """
         import sys
         from pathlib import Path
         from vault.connection import open_vault
         with open_vault(Path(sys.argv[1])) as connection:
-            connection.execute("create table t as select range as i from range(1000)")
-            connection.execute("begin transaction")
             connection.execute("create or replace table t as select range as i from range(5)")
+            connection.execute("begin transaction")
+            connection.execute("create or replace table t as select range as i from range(7)")
             print("writing", flush=True)
             sys.stdin.read()
         """,
