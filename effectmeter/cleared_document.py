@@ -52,13 +52,14 @@ def from_document(document: Mapping[str, Any]) -> Cleared:
     """Return the cleared release that a document holds."""
     facts = dict(document["facts"])
     facts["claims"] = tuple(ClaimFact(**claim) for claim in facts["claims"])
+    facts["others"] = tuple(tuple(other) for other in facts["others"])
     for name in ("raw", "mean"):
         facts[name] = None if facts[name] is None else tuple(facts[name])
     return Cleared(
         programme=document["programme"],
         quarter=document["quarter"],
         is_synthetic=document["is_synthetic"],
-        rules=Rules(**document["rules"]),
+        rules=Rules(**document["rules"] | {"thresholds": tuple(document["rules"]["thresholds"])}),
         tables={name: _frame(table) for name, table in document["tables"].items()},
         rows=tuple(EffectRow(**row) for row in document["rows"]),
         gates=tuple(GateResult(**gate) for gate in document["gates"]),

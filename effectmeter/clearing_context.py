@@ -42,6 +42,8 @@ class Context:
     parts_of_areas
         Per outcome and part of the treated areas (a time since the start, a starting group, a period): areas and
         events, for rows that do not say it themselves.
+    within
+        Per outcome the wider outcomes that count all of its events.
     """
 
     rules: Rules
@@ -53,6 +55,7 @@ class Context:
     parts: frozenset[str] | None = None
     largest: Mapping[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     parts_of_areas: Mapping[tuple[str, str], tuple[int, float | None]] = field(default_factory=dict)
+    within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def counts_persons(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from effectmeter import disclosure
-from effectmeter.clearing_context import ClearedRow, Context, Key, blank, no_years
+from effectmeter.clearing_context import FIGURES, ClearedRow, Context, Key, blank, no_years
 from effectmeter.results import EffectRow
 
 
@@ -39,10 +39,10 @@ def with_complements(cleared: Sequence[ClearedRow], context: Context) -> list[Cl
         hidden = [result[index].is_suppressed for index in members]
         for index, is_hidden in zip(members, disclosure.with_complement(sizes, hidden), strict=True):
             if is_hidden and not result[index].is_suppressed:
-                result[index] = ClearedRow(_complement(result[index].row), True)
+                result[index] = ClearedRow(hidden_with_another(result[index].row), True)
         if any(hidden):
             for index in between.get(key[:4], []):
-                result[index] = ClearedRow(_complement(result[index].row), True)
+                result[index] = ClearedRow(hidden_with_another(result[index].row), True)
     return result
 
 
@@ -93,7 +93,34 @@ def without_remainders(cleared: Sequence[ClearedRow], rows: Sequence[EffectRow],
     return result
 
 
-def _complement(row: EffectRow) -> EffectRow:
+def without_counts(row: EffectRow, entry: ClearedRow) -> ClearedRow:
+    """Return a row without its counts: beside another analysis they would tell of the few who are in one of the two.
+
+    Figures that were computed from the counts give way to the model's own, to two decimals.
+    """
+    figures = {name: disclosure.round_figure(getattr(row, name)) for name in FIGURES}
+    if entry.row.status != "shown":
+        figures = {name: getattr(entry.row, name) for name in FIGURES}
+    for name in ("p_value", "p_value_adjusted"):
+        figures[name] = getattr(entry.row, name)
+    return ClearedRow(
+        replace(
+            entry.row,
+            n_treated=None,
+            n_comparison=None,
+            events_treated=None,
+            events_comparison=None,
+            n_clusters_treated=None,
+            n_clusters_comparison=None,
+            **no_years(),
+            **figures,
+        ),
+        True,
+    )
+
+
+def hidden_with_another(row: EffectRow) -> EffectRow:
+    """Return a row without figures and counts, since it would give another group away."""
     return replace(
         row,
         status="suppressed",

@@ -44,6 +44,9 @@ class Rules:
         A model with fewer residual degrees of freedom tells too much about single persons.
     fewest_areas
         A sum over fewer areas than this is one area's count for who knows the other.
+    thresholds
+        What gates ask for, for all to read. A count below one is never rounded up to it: 20 beside a gate that asks for
+        20 and warns would leave 18 and 19 only.
     """
 
     minimum_persons: int = 10
@@ -54,6 +57,7 @@ class Rules:
     largest_two: float = 0.9
     minimum_residual_df: int = 10
     fewest_areas: int = 3
+    thresholds: tuple[int, ...] = (20, 30, 60)
 
     @classmethod
     def of(cls, settings: Disclosure) -> Rules:
@@ -104,10 +108,14 @@ def safe_count(count: float | None, rules: Rules, *, minimum: int | None = None)
     >>> rules = Rules()
     >>> safe_count(48, rules), safe_count(9, rules), safe_count(0, rules), safe_count(None, rules)
     (50, None, None, None)
+    >>> safe_count(19, rules), safe_count(20, rules), safe_count(59, rules)
+    (15, 20, 55)
     """
     if count is None or is_too_few(count, rules.minimum_persons if minimum is None else minimum):
         return None
-    return round_count(count, rules.rounding_base)
+    rounded = round_count(count, rules.rounding_base)
+    crossed = any(count < threshold <= rounded for threshold in rules.thresholds)
+    return rounded - rules.rounding_base if crossed else rounded
 
 
 def safe_families(count: float | None, rules: Rules) -> int | None:

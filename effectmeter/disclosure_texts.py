@@ -101,6 +101,24 @@ def clear_figure(text: str, rules: Rules, *, below: int = 0, n: float | None = N
     return _GIVES_A_COUNT_BACK.sub("", cleared) if re.search(r"< \d+(?![\d.]| %)", cleared) else cleared
 
 
+def counts_in(text: str, *, n: float | None = None, counted: Counted = "all") -> list[float]:
+    """Return the counts that a figure quotes, shares of `n` persons as the count that they stand for.
+
+    Examples
+    --------
+    >>> counts_in("216 and 9 persons, p = 0.02"), counts_in("97.5 %", n=40), counts_in("7 areas", counted="named")
+    ([216.0, 9.0], [39.0], [])
+    """
+    found: list[float] = []
+    for match in _NUMBER["en"].finditer(text):
+        number, after = match.group(1).replace(",", ""), text[match.end() :]
+        if match.group(2):
+            found += [] if n is None else [float(round(float(number) * n / 100))]
+        elif "." not in number and not _NOT_PERSONS.match(after) and not _A_STATISTIC.search(text[: match.start()]):
+            found += [float(number)] if counted == "all" or _PEOPLE_OR_EVENTS.match(after) else []
+    return found
+
+
 def clear_text(
     text: str,
     rules: Rules,

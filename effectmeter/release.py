@@ -1,8 +1,8 @@
 """The release gate: everything that was found goes in, only what may leave comes out.
 
-Here: `Findings` (what the vault knows), `Cleared` (what may be published) and `clear` between them. Not here: the rules
-(`effectmeter.disclosure`) and their use on each table (`effectmeter.clearing`, `effectmeter.cleared_tables`), nor the
-evidence passport (`effectmeter.passport`).
+Here: `Cleared` (what may be published), and `pass_gate` from what was found (`effectmeter.findings`) to it. Not here:
+the rules (`effectmeter.disclosure`) and their use on each table (`effectmeter.clearing`, `effectmeter.cleared_tables`),
+what earlier editions allow (`effectmeter.editions`), nor the evidence passport (`effectmeter.passport`).
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from effectmeter import cleared_points, cleared_tables
+from effectmeter.audit import Inference
+from effectmeter.audit_effects import protect
 from effectmeter.cleared_tables import frame_of
 from effectmeter.clearing import clear_effects, persons_with_event
 from effectmeter.clearing_context import ClearedRow, Context
 from effectmeter.disclosure import Rules, safe_count, safe_families
 from effectmeter.disclosure_texts import Counted
+from effectmeter.edition_blocks import blocks_of, effects_key, repeated, row_names
+from effectmeter.editions import Decision, Entry, entries_of, settle
 from effectmeter.estimators.pooling import PREDICTION
+from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
 from effectmeter.natural_frequencies import Frequencies, frequencies_of
 from effectmeter.periods import kind_of
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.results import (
-    AttritionStep,
-    BalanceRow,
     ClaimRuling,
-    CurvePoint,
     Direction,
     EffectRow,
     GateResult,
-    OverlapRow,
     SeriesPoint,
     TrialEffect,
     Verdict,
@@ -41,90 +42,11 @@ from effectmeter.sentences import ClaimFact, Facts, Language, verdict_line
 from effectmeter.sentences.facts import Period
 from effectmeter.sentences.wording import outcome_label, outcome_predicate
 from effectmeter.shapes import SHAPES
-from effectmeter.verdicts import primary_row
+from effectmeter.verdicts import other_arms, primary_row, rule
+
+__all__ = ["ArmNumbers", "Cleared", "Contributors", "Findings", "Passed", "QualityCheck", "clear", "pass_gate"]
 
 _GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmNumbers:
-    """What was delivered in an arm: persons and families, or areas, periods or trials; None where there are none."""
-
-    arm: str
-    persons: int | None = None
-    families: int | None = None
-    units: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contributors:
-    """Who stands behind the events of a question: distinct persons per arm, or the areas that bring most.
-
-    Rows on risks tell it themselves; for rates, before-after designs and areas, the vault must.
-
-    Attributes
-    ----------
-    largest_treated, largest_comparison
-        Of areas: the shares of the arm's events that the largest area brings, and the one after it.
-    n_areas, n_events
-        Of a part of the treated areas (`subgroup`): how many they are, and their events; None where values came.
-    """
-
-    contrast: str
-    outcome: str
-    window_days: int | None = None
-    subgroup: str | None = None
-    persons_treated: float | None = None
-    persons_comparison: float | None = None
-    largest_treated: tuple[float, ...] = ()
-    largest_comparison: tuple[float, ...] = ()
-    n_areas: int | None = None
-    n_events: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityCheck:
-    """One data-quality check as it came out; the catalogue's table `checks`, with its description."""
-
-    check_name: str
-    table_name: str
-    severity: str
-    passed: bool
-    figure: str
-    threshold: str
-    description_en: str = ""
-    description_nl: str = ""
-    advice_en: str = ""
-    advice_nl: str = ""
-    delivery_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """All that a quarter found, unrounded. Stays in the vault.
-
-    Attributes
-    ----------
-    effects
-        After the gates were applied (`effectmeter.diagnostics.apply_gates`).
-    n_parameters
-        Parameters of the adjusted model; None: one per covariate of the plan, arm and intercept.
-    """
-
-    effects: tuple[EffectRow, ...]
-    gates: tuple[GateResult, ...]
-    claims: tuple[ClaimRuling, ...]
-    verdict: Verdict
-    attrition: tuple[AttritionStep, ...] = ()
-    balance: tuple[BalanceRow, ...] = ()
-    overlap: tuple[OverlapRow, ...] = ()
-    curves: tuple[CurvePoint, ...] = ()
-    series_points: tuple[SeriesPoint, ...] = ()
-    trial_effects: tuple[TrialEffect, ...] = ()
-    checks: tuple[QualityCheck, ...] = ()
-    numbers: tuple[ArmNumbers, ...] = ()
-    contributors: tuple[Contributors, ...] = ()
-    n_parameters: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,18 +85,96 @@ class Cleared:
         return sum(int(table["is_suppressed"].sum()) for table in self.tables.values())
 
 
-def clear(findings: Findings, plan: Plan, quarter: Quarter) -> Cleared:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What came through the gate, and what has to be kept of it in the vault.
+
+    Attributes
+    ----------
+    cleared
+        May leave.
+    decisions, shown
+        Per block what the earlier editions allowed, and its cells as published. Stay in the vault.
+    audit
+        What an intruder could infer of every masked or derived count. Stays in the vault.
+    """
+
+    cleared: Cleared
+    decisions: Mapping[str, Decision]
+    shown: Mapping[str, Mapping[str, float | None]]
+    audit: tuple[Inference, ...] = ()
+
+    def entries(self, *, release: str, plan_hash: str) -> list[Entry]:
+        """Return what the ledger has to remember, under the release's content hash."""
+        return entries_of(self.decisions, release=release, plan_hash=plan_hash, shown=self.shown)
+
+
+def clear(findings: Findings, plan: Plan, quarter: Quarter, ledger: Sequence[Entry] = ()) -> Cleared:
+    """Return what may be published of a quarter's findings; see `pass_gate`."""
+    return pass_gate(findings, plan, quarter, ledger).cleared
+
+
+def pass_gate(findings: Findings, plan: Plan, quarter: Quarter, ledger: Sequence[Entry] = ()) -> Passed:
     """Pass a quarter's findings through the release gate.
+
+    Parameters
+    ----------
+    ledger
+        Every earlier publication of the programme, oldest first.
 
     Raises
     ------
     PublicationError
-        When the plan loosens the rules without a written reason.
+        When the plan loosens the rules without a written reason, or when the audit can narrow a masked count down
+        whatever else is masked.
     """
     rules = Rules.of(plan.disclosure)
+    decisions = settle(blocks_of(findings, plan, rules), ledger, str(quarter), rules)
+    settled = _ruled_again(findings, repeated(findings, decisions), plan)
     are_persons = SHAPES[plan.design].unit == "person"
+    context = _context(settled, plan, rules)
+    effects, audit = protect(settled.effects, clear_effects(settled.effects, context), context, ledger)
+    cleared = _cleared(settled, effects, plan, quarter, rules, are_persons)
+    return Passed(
+        cleared=cleared, decisions=decisions, shown=_shown(decisions, findings.effects, effects, rules), audit=audit
+    )
+
+
+def _ruled_again(findings: Findings, settled: Findings, plan: Plan) -> Findings:
+    """Return the findings with verdict and claims that go with the figures to be published, be they old ones."""
+    if settled.effects == findings.effects and settled.numbers == findings.numbers:
+        return settled
+    treated = [entry for entry in settled.numbers if entry.arm in plan.arms.treated]
+    counts = [entry.persons if SHAPES[plan.design].unit == "person" else entry.units for entry in treated]
+    verdict, claims = rule(plan, settled.effects, settled.gates, sum(count or 0 for count in counts))
+    return replace(settled, verdict=verdict, claims=claims)
+
+
+def _shown(
+    decisions: Mapping[str, Decision], rows: Sequence[EffectRow], effects: Sequence[ClearedRow], rules: Rules
+) -> dict[str, dict[str, float | None]]:
+    """Return the cells of every block as published; None where masked."""
+    found: dict[str, dict[str, float | None]] = {
+        key: {
+            name: None if key.startswith("effects|") else safe_count(count, rules)
+            for name, count in decision.block.cells.items()
+        }
+        for key, decision in decisions.items()
+    }
+    for name, row, entry in zip(row_names(rows), rows, effects, strict=True):
+        cells = found[effects_key(row)]
+        for cell in cells:
+            kind, role, of = cell.split(":", 2)
+            if of == name:
+                cells[cell] = getattr(entry.row, f"{'n' if kind == 'n' else 'events'}_{role}")
+    return found
+
+
+def _cleared(
+    findings: Findings, cleared: list[ClearedRow], plan: Plan, quarter: Quarter, rules: Rules, are_persons: bool
+) -> Cleared:
+    """Return every table of a release, from findings that earlier editions allow and rows that may be shown."""
     counted: Counted = "all" if are_persons else "named"
-    cleared = clear_effects(findings.effects, _context(findings, plan, rules))
     rows = tuple(entry.row for entry in cleared)
     least = _smallest_arm(findings) if are_persons else None
     gates = cleared_tables.clear_gates(findings.gates, rules, least, counted)
@@ -382,8 +382,16 @@ def _facts(
         gates=worst,
         settle={"en": settle.sentence, "nl": settle.sentence_nl} if settle else {},
         reason=reason,
-        claims=tuple(ClaimFact(words=claim.words, ruling=claim.ruling) for claim in claims),
+        claims=tuple(_claim_fact(plan, claim) for claim in claims),
+        arm=plan.arms.treated[0] if len(plan.contrasts) > 1 else "",
+        others=other_arms(plan, rows),
     )
+
+
+def _claim_fact(plan: Plan, claim: ClaimRuling) -> ClaimFact:
+    """Return a claim as the sentences see it, with its arm where there are several."""
+    arm = next((arm for arm, label in plan.contrasts if label == claim.contrast), "") if len(plan.contrasts) > 1 else ""
+    return ClaimFact(words=claim.words, ruling=claim.ruling, arm=arm)
 
 
 def _has_control(plan: Plan, rows: tuple[EffectRow, ...], row: EffectRow | None) -> bool:

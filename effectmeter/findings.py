@@ -1,0 +1,102 @@
+"""All that a quarter found, unrounded, as the vault hands it to the release gate.
+
+Here: the dataclasses. Not here: reading them (`vault.findings`), nor what may leave (`effectmeter.release`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from effectmeter.results import (
+    AttritionStep,
+    BalanceRow,
+    ClaimRuling,
+    CurvePoint,
+    EffectRow,
+    GateResult,
+    OverlapRow,
+    SeriesPoint,
+    TrialEffect,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmNumbers:
+    """What was delivered in an arm: persons and families, or areas, periods or trials; None where there are none."""
+
+    arm: str
+    persons: int | None = None
+    families: int | None = None
+    units: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contributors:
+    """Who stands behind the events of a question: distinct persons per arm, or the areas that bring most.
+
+    Rows on risks tell it themselves; for rates, before-after designs and areas, the vault must.
+
+    Attributes
+    ----------
+    largest_treated, largest_comparison
+        Of areas: the shares of the arm's events that the largest area brings, and the one after it.
+    n_areas, n_events
+        Of a part of the treated areas (`subgroup`): how many they are, and their events; None where values came.
+    """
+
+    contrast: str
+    outcome: str
+    window_days: int | None = None
+    subgroup: str | None = None
+    persons_treated: float | None = None
+    persons_comparison: float | None = None
+    largest_treated: tuple[float, ...] = ()
+    largest_comparison: tuple[float, ...] = ()
+    n_areas: int | None = None
+    n_events: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityCheck:
+    """One data-quality check as it came out; the catalogue's table `checks`, with its description."""
+
+    check_name: str
+    table_name: str
+    severity: str
+    passed: bool
+    figure: str
+    threshold: str
+    description_en: str = ""
+    description_nl: str = ""
+    advice_en: str = ""
+    advice_nl: str = ""
+    delivery_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that a quarter found, unrounded. Stays in the vault.
+
+    Attributes
+    ----------
+    effects
+        After the gates were applied (`effectmeter.diagnostics.apply_gates`).
+    n_parameters
+        Parameters of the adjusted model; None: one per covariate of the plan, arm and intercept.
+    """
+
+    effects: tuple[EffectRow, ...]
+    gates: tuple[GateResult, ...]
+    claims: tuple[ClaimRuling, ...]
+    verdict: Verdict
+    attrition: tuple[AttritionStep, ...] = ()
+    balance: tuple[BalanceRow, ...] = ()
+    overlap: tuple[OverlapRow, ...] = ()
+    curves: tuple[CurvePoint, ...] = ()
+    series_points: tuple[SeriesPoint, ...] = ()
+    trial_effects: tuple[TrialEffect, ...] = ()
+    checks: tuple[QualityCheck, ...] = ()
+    numbers: tuple[ArmNumbers, ...] = ()
+    contributors: tuple[Contributors, ...] = ()
+    n_parameters: int | None = None
