@@ -12,7 +12,8 @@ from assets.gate import read_checks, require_built, require_checked
 from assets.metadata import picture
 from assets.provenance import record_plan, software
 from assets.releases import STAGING, latest_edition, next_edition_name, read_passport
-from assets.staging import clean, fresh_staging, publish, stage, staged, writing
+from assets.staging import clean, fresh_staging, passing, publish, release_hashes, stage, staged, writing
+from effectmeter.editions import reconcile
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
@@ -21,11 +22,22 @@ from effectmeter.quarters import Quarter
 
 def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     """Pass the findings through the release gate; what comes out waits in the staging folder with its passport."""
+    folder = home.releases(plan.programme, quarter)
+    # held together: two quarters that pass the gate at once would not see each other's counts in the ledger
+    with passing(home, plan.programme), writing(folder):
+        return _release(home, plan, quarter)
+
+
+def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     from effectmeter.passport import build_passport
-    from effectmeter.release import QualityCheck, clear
+    from effectmeter.release import QualityCheck, pass_gate
     from vault.connection import open_vault
     from vault.findings import read_file_hashes, read_findings
+    from vault.ledger import read_ledger, record_audit, write_ledger
 
+    folder = home.releases(plan.programme, quarter)
+    known = read_ledger(home, plan.programme)
+    ledger = reconcile(known, *release_hashes(home, plan.programme, quarter))
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         require_checked(connection, plan, "landing")
         require_checked(connection, plan, "outcomes")
@@ -36,9 +48,10 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             QualityCheck(**{name: getattr(record, name) for name in names if hasattr(record, name)})
             for record in recorded
         ]
-        cleared = clear(read_findings(connection, plan, checks), plan, quarter)
+        passed = pass_gate(read_findings(connection, plan, checks), plan, quarter, ledger)
+        record_audit(connection, passed.audit)
         files = read_file_hashes(connection)
-    folder = home.releases(plan.programme, quarter)
+    cleared = passed.cleared
     passport = build_passport(
         cleared,
         plan,
@@ -50,8 +63,10 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         software=software(),
     )
     passport["content_hash"] = content_hash(passport, cleared.tables)
-    with writing(folder):
-        stage(fresh_staging(folder), cleared, passport)
+    entries = [*ledger, *passed.entries(release=passport["content_hash"], plan_hash=plan_hash(plan))]
+    if entries != list(known):
+        write_ledger(home, plan.programme, entries)  # before the release: a release that no ledger knows could leak
+    stage(fresh_staging(folder), cleared, passport)
     shown = [row for row in cleared.rows if row.status == "shown"]
     return {
         "dagster/row_count": len(cleared.rows),

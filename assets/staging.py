@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from assets.locks import alone_in
-from assets.releases import STAGING
+from assets.releases import STAGING, read_passport
 from effectmeter.cleared_document import from_document, to_document
 from effectmeter.errors import EffectmeterError
+from effectmeter.home import Home
+from effectmeter.quarters import Quarter
 from effectmeter.release import Cleared
 
 NAME = ".cleared.json"
@@ -30,6 +32,32 @@ def writing(folder: Path) -> Iterator[None]:
         next_step="wait until it is done, then run this step again",
     ):
         yield
+
+
+@contextmanager
+def passing(home: Home, programme: str) -> Iterator[None]:
+    """Hold a programme while one of its quarters passes the release gate: each must see what the others publish."""
+    with alone_in(
+        home.release_root / programme,
+        busy=f"another quarter of {programme} is passing the release gate",
+        next_step="wait until it is done, then run this step again",
+    ):
+        yield
+
+
+def release_hashes(home: Home, programme: str, quarter: Quarter) -> tuple[set[str], set[str]]:
+    """Return the content hashes of a programme's editions, and of what waits to be published in its other quarters.
+
+    What waits in this quarter is about to be replaced.
+    """
+    root = home.release_root / programme
+    published = {read_passport(path.parent)["content_hash"] for path in root.glob("*-Q[1-4]/[0-9]*/passport.json")}
+    waiting = {
+        json.loads(path.read_text(encoding="utf-8"))["passport"]["content_hash"]
+        for path in root.glob(f"*-Q[1-4]/{STAGING}/{NAME}")
+        if path.parents[1].name != str(quarter)
+    }
+    return published, waiting
 
 
 def fresh_staging(folder: Path) -> Path:

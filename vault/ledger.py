@@ -1,0 +1,45 @@
+"""The ledger of everything that was ever published of a programme: one encrypted file beside its quarters' vaults.
+
+Here: reading and writing it. Not here: what it is used for (`effectmeter.editions`). It holds true counts, so it never
+leaves the vault; it outlives the quarters, since an edition that was published can be subtracted for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from effectmeter.audit import Inference
+from effectmeter.editions import Entry
+from effectmeter.home import Home
+from vault.connection import open_vault
+from vault.results import read_results, write_results
+
+_TABLE = "ledger.entries"
+
+
+def ledger_path(home: Home, programme: str) -> Path:
+    """Return where a programme's ledger lies."""
+    return home.root / "vault" / programme / "ledger.duckdb"
+
+
+def read_ledger(home: Home, programme: str) -> tuple[Entry, ...]:
+    """Return everything that was published of a programme, oldest first; nothing before the first release."""
+    path = ledger_path(home, programme)
+    if not path.exists():
+        return ()
+    with open_vault(path, read_only=True) as connection:
+        return read_results(connection, _TABLE, Entry)
+
+
+def write_ledger(home: Home, programme: str, entries: Sequence[Entry]) -> None:
+    """Replace a programme's ledger, wholly or not at all."""
+    with open_vault(ledger_path(home, programme)) as connection:
+        write_results(connection, _TABLE, entries, Entry)
+
+
+def record_audit(connection: duckdb.DuckDBPyConnection, audit: Sequence[Inference]) -> None:
+    """Keep in a quarter's vault what an intruder could infer from its release: evidence for whoever asks."""
+    write_results(connection, "release.audit", audit, Inference)
