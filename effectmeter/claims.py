@@ -76,7 +76,7 @@ def rule_at_least(low: float, high: float, value: float, *, null: float) -> Ruli
 
 
 def rule_claims(plan: Plan, effects: Sequence[EffectRow], reach: int) -> tuple[ClaimRuling, ...]:
-    """Rule on every claim of the plan, in plan order.
+    """Rule on every claim of the plan, in plan order; on a claim that names no arm once for each treated arm.
 
     Parameters
     ----------
@@ -85,17 +85,25 @@ def rule_claims(plan: Plan, effects: Sequence[EffectRow], reach: int) -> tuple[C
     reach
         Participants delivered in the treated arms; of a design on areas, the areas that started.
     """
-    return tuple(
-        _rule_reach(claim, reach, plan) if claim.reach else _rule_effect(plan, claim, effects) for claim in plan.claims
-    )
+    found: list[ClaimRuling] = []
+    for claim in plan.claims:
+        if claim.reach:
+            found.append(_rule_reach(claim, reach, plan))
+            continue
+        found += [
+            _rule_effect(plan, claim, effects, label) for arm, label in plan.contrasts if claim.arm in (None, arm)
+        ]
+    return tuple(found)
 
 
-def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: str) -> EffectRow | None:
-    """Return the row that a claim is tested on: adjusted, first window, first contrast, net time before calendar time.
+def tested_row(
+    plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: str, contrast: str = ""
+) -> EffectRow | None:
+    """Return the row that a claim is tested on: adjusted, first window, net time before calendar time.
 
     In a before-after design the effect is the ratio of rate ratios wherever there is a comparison arm, also when the
     plan and the claim speak of a rate ratio. Of pooled trials that differ the first row is the prediction for a next
-    place, which a claim about the programme must survive.
+    place, which a claim about the programme must survive. Without a contrast it is the plan's first.
     """
     wanted = {measure}
     if plan.design == "before_after" and measure == "rate_ratio":
@@ -105,6 +113,7 @@ def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: 
             row
             for row in effects
             if row.outcome == outcome
+            and row.contrast == (contrast or plan.contrasts[0][1])
             and row.measure in wanted
             and row.analysis in {"primary", "secondary"}
             and row.subgroup is None
@@ -113,22 +122,25 @@ def tested_row(plan: Plan, effects: Sequence[EffectRow], outcome: str, measure: 
     )
 
 
-def _rule_effect(plan: Plan, claim: Claim, effects: Sequence[EffectRow]) -> ClaimRuling:
+def _rule_effect(plan: Plan, claim: Claim, effects: Sequence[EffectRow], contrast: str) -> ClaimRuling:
     outcome = claim.outcome or ""
     measure = claim.measure or (measures_of(plan, outcome)[0] if outcome in plan.outcomes else "")
     value = claim.at_most if claim.at_most is not None else claim.at_least
-    row = tested_row(plan, effects, outcome, measure)
+    row = tested_row(plan, effects, outcome, measure, contrast)
     refusal = _why_not_testable(claim, outcome, measure, value, row)
+    # who reads a ruling on one of several arms must see which one it is about
+    named = f"{contrast}: " if len(plan.contrasts) > 1 else ""
+
+    def ruled(ruling: Ruling, said: Texts) -> ClaimRuling:
+        return _ruling(claim, outcome, measure, value, ruling, (named + said[0], named + said[1]), contrast)
+
     if refusal is not None or row is None or value is None:
-        return _ruling(claim, outcome, measure, value, "cannot_be_tested", refusal or ("", ""))
+        return ruled("cannot_be_tested", refusal or ("", ""))
     null = 1.0 if row.is_ratio else 0.0
     low, high = limits(row)
     rule = rule_at_most if claim.at_most is not None else rule_at_least
     ruling = rule(low, high, value, null=null)
-    sentence = _sentence(row, value, ruling, low=low, high=high, at_most=claim.at_most is not None)
-    if len(plan.arms.treated) > 1:
-        sentence = (f"{row.contrast}: {sentence[0]}", f"{row.contrast}: {sentence[1]}")
-    return _ruling(claim, outcome, measure, value, ruling, sentence)
+    return ruled(ruling, _sentence(row, value, ruling, low=low, high=high, at_most=claim.at_most is not None))
 
 
 def _why_not_testable(
@@ -297,7 +309,13 @@ def _rule_reach(claim: Claim, reach: int, plan: Plan) -> ClaimRuling:
 
 
 def _ruling(
-    claim: Claim, outcome: str, measure: str, value: float | None, ruling: Ruling, sentence: Texts
+    claim: Claim,
+    outcome: str,
+    measure: str,
+    value: float | None,
+    ruling: Ruling,
+    sentence: Texts,
+    contrast: str = "",
 ) -> ClaimRuling:
     return ClaimRuling(
         words=claim.words,
@@ -308,4 +326,5 @@ def _ruling(
         ruling=ruling,
         sentence=sentence[0],
         sentence_nl=sentence[1],
+        contrast=contrast,
     )

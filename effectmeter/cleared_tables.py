@@ -81,7 +81,7 @@ def clear_claims(
     """Return the rulings; one that rests on a suppressed figure is withdrawn, since it would give that figure away."""
     result = []
     for claim in claims:
-        row = tested_row(plan, cleared, claim.outcome, claim.measure) if claim.outcome else None
+        row = tested_row(plan, cleared, claim.outcome, claim.measure, claim.contrast) if claim.outcome else None
         if row is not None and row.status == "suppressed":
             claim = replace(
                 claim,

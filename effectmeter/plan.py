@@ -301,6 +301,8 @@ class Claim(Strict):
     """The outcome it is about."""
     measure: Measure | None = None
     """The measure it is about; empty takes the outcome's main one."""
+    arm: Name | None = None
+    """The treated arm it is about; empty: each of them, ruled on one by one."""
     at_most: Number | None = None
     """The claim holds when the measure is this or lower."""
     at_least: Number | None = None

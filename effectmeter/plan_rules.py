@@ -232,9 +232,16 @@ def _claims(plan: Plan) -> Iterator[BrokenRule]:
         if claim.reach is not None:
             if claim.value is None or claim.value < 0:
                 yield BrokenRule((*path, "value"), "a claim about reach needs 'value': how many, not below zero")
-            if bounds or claim.outcome is not None or claim.measure is not None:
+            if bounds or claim.outcome is not None or claim.measure is not None or claim.arm is not None:
                 yield BrokenRule(path, "a claim is about reach or about an outcome, not both")
             continue
+        if claim.arm is not None and claim.arm not in plan.arms.treated:
+            yield BrokenRule(
+                (*path, "arm"),
+                f"there is no treated arm '{claim.arm}'",
+                listed(plan.arms.treated),
+                nearest(claim.arm, plan.arms.treated),
+            )
         if claim.value is not None:
             yield BrokenRule((*path, "value"), "'value' goes with 'reach'; for an outcome use at_most or at_least")
         if bounds != 1:

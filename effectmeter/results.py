@@ -112,7 +112,14 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRuling:
-    """A public claim and what this quarter's data say of it."""
+    """A public claim and what this quarter's data say of it.
+
+    Attributes
+    ----------
+    contrast
+        Which arms it was ruled on (``therapy vs control``); empty for a claim about reach. A claim that names no arm
+        is ruled on once for each treated arm.
+    """
 
     words: str
     source: str
@@ -122,6 +129,7 @@ class ClaimRuling:
     ruling: Ruling
     sentence: str
     sentence_nl: str
+    contrast: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +144,11 @@ class Verdict:
         Strength of the evidence, 1 to 5, from design and gates.
     works
         True only at Maryland >= 3, no failed gate, and `fewer`.
+    contrast
+        Which arms direction, `maryland` and `works` are about: the first of the plan.
     sentence, sentence_nl
-        The verdict line, unrounded: the release gate's sentence rules write the published one.
+        The verdict line, unrounded: the release gate's sentence rules write the published one. With several treated
+        arms it has a sentence for each, with its name.
     """
 
     direction: Direction
@@ -148,6 +159,7 @@ class Verdict:
     window_days: int | None
     sentence: str
     sentence_nl: str
+    contrast: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

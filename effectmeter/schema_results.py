@@ -174,7 +174,7 @@ _RESULTS = (
     ),
     Table(
         "claims",
-        "one public claim",
+        "one public claim and contrast",
         (
             Column("words", "text", "The claim as it was made."),
             Column("source", "text", "Who made it, and where."),
@@ -189,6 +189,7 @@ _RESULTS = (
             ),
             Column("sentence", "text", "The strongest sentence that can be defended.", role="text"),
             Column("sentence_nl", "text", "The same in Dutch.", role="text"),
+            Column("contrast", "text", "The arms it was ruled on; empty for a claim about reach."),
         ),
         storage="estimate.claims",
         is_released=True,
@@ -210,6 +211,7 @@ _RESULTS = (
             Column("window_days", "int", "Its window; empty for everyone's own end.", nullable=True, unit="days"),
             Column("sentence", "text", "The verdict line.", role="text"),
             Column("sentence_nl", "text", "The same in Dutch.", role="text"),
+            Column("contrast", "text", "The arms that direction and works are about: the plan's first."),
         ),
         storage="estimate.verdict",
         is_released=True,

@@ -51,13 +51,17 @@ def rule(
     reach
         Participants delivered in the treated arms.
     """
-    row = primary_row(effects)
+    rows = {label: primary_row([row for row in effects if row.contrast == label]) for _, label in plan.contrasts}
+    contrast, row = next(iter(rows.items()))
     direction = "not_shown" if row is None else direction_of(row)
     maryland = maryland_scale(plan, row, effects, gates)
     outcome = primary_outcome(plan)
     is_wanted = direction == ("fewer" if outcome_of(plan, outcome).better == "lower" else "more")
     works = maryland >= 3 and is_wanted and all(gate.status in _HELD for gate in _concerning(row, gates))
-    sentence, sentence_nl = _sentences(plan, row, direction, effects, gates)
+    said = {label: _sentences(plan, found, effects, gates) for label, found in rows.items()}
+    if len(said) > 1:  # no arm speaks for another
+        said = {label: (f"{label}: {text[0]}", f"{label}: {text[1]}") for label, text in said.items()}
+    doubt = () if direction == "not_shown" else _unjudged(gates)
     verdict = Verdict(
         direction=direction,
         maryland=maryland,
@@ -65,8 +69,9 @@ def rule(
         outcome=outcome,
         measure=row.measure if row else (primary_measure(plan, outcome) if outcome else ""),
         window_days=row.window_days if row else (windows_of(plan, outcome)[0] if outcome else None),
-        sentence=sentence,
-        sentence_nl=sentence_nl,
+        sentence=" ".join([*(text[0] for text in said.values()), *doubt[:1]]),
+        sentence_nl=" ".join([*(text[1] for text in said.values()), *doubt[1:]]),
+        contrast=contrast,
     )
     return verdict, rule_claims(plan, effects, reach)
 
@@ -75,6 +80,12 @@ def primary_row(effects: Sequence[EffectRow]) -> EffectRow | None:
     """Return the row that the verdict reads: the primary one of the first contrast, the ratio before the difference."""
     primary = [row for row in effects if row.analysis == "primary"]
     return next((row for row in primary if row.is_ratio), primary[0] if primary else None)
+
+
+def other_arms(plan: Plan, effects: Sequence[EffectRow]) -> tuple[tuple[str, Direction], ...]:
+    """Return every treated arm but the first with the direction of its own primary row."""
+    rows = ((arm, primary_row([row for row in effects if row.contrast == label])) for arm, label in plan.contrasts[1:])
+    return tuple((arm, "not_shown" if row is None else direction_of(row)) for arm, row in rows)
 
 
 def direction_of(row: EffectRow) -> Direction:
@@ -134,14 +145,27 @@ def _concerning(row: EffectRow | None, gates: Sequence[GateResult]) -> list[Gate
     return [gate for gate in gates if row is None or gate.applies_to(row)]
 
 
+def _unjudged(gates: Sequence[GateResult]) -> tuple[str, ...]:
+    """Say, in English and Dutch, when nobody can tell whether only those who stayed out of trouble could start.
+
+    A group formed by who started looks better than it is, and without start dates nothing in the figures shows it.
+    """
+    if not any(gate.gate == "time_zero" and gate.status == "not_evaluated" for gate in gates):
+        return ()
+    return (
+        "Immortal time could not be judged: no start dates were delivered.",
+        "Niet te zien is of alleen mensen begonnen met wie nog niets gebeurd was: er zijn geen startdatums.",
+    )
+
+
 def _sentences(
     plan: Plan,
     row: EffectRow | None,
-    direction: Direction,
     effects: Sequence[EffectRow],
     gates: Sequence[GateResult],
 ) -> Texts:
-    """Write the verdict line."""
+    """Write the verdict line of a contrast."""
+    direction: Direction = "not_shown" if row is None else direction_of(row)
     outcome, outcome_nl = label_of(plan, primary_outcome(plan))
     if row is None or direction == "not_shown":
         reason = (

@@ -16,9 +16,9 @@ from effectmeter.release import Cleared
 from effectmeter.results import EffectRow, GateResult
 from effectmeter.sentences import (
     Language,
+    answer_in_words,
     can_say,
     cannot_say,
-    frequency_sentence,
     headline,
     settle_sentence,
 )
@@ -72,7 +72,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         is_synthetic=cleared.is_synthetic,
         tone="good" if facts.is_benefit else "harm" if facts.is_harm else _TONES[facts.direction],
         headline=headline(facts, language),
-        frequency=frequency_sentence(facts, language),
+        frequency=answer_in_words(facts, language),
         synthetic=synthetic_sentence(language) if cleared.is_synthetic else "",
         open_title=text("why_not" if facts.direction == "not_shown" else "settle", language),
         open_text=settle_sentence(facts, language),

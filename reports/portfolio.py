@@ -82,11 +82,18 @@ def _row(
         strength=verdict["maryland"],
         strength_words=STRENGTH[verdict["maryland"]][language],
         claims=tuple(
-            (claim["words"], claim["ruling"], RULINGS[claim["ruling"]][language]) for claim in passport["claims"]
+            (_claim_words(claim, passport), claim["ruling"], RULINGS[claim["ruling"]][language])
+            for claim in passport["claims"]
         ),
         is_stale=newest is not None and Quarter.parse(passport["quarter"]) < newest,
         link=f"{folder.relative_to(root).as_posix()}/report.{language}.html",
     )
+
+
+def _claim_words(claim: Mapping[str, Any], passport: Mapping[str, Any]) -> str:
+    """Return a claim, with the arms it was ruled on where that is said of more than one."""
+    several = len({other.get("contrast") for other in passport["claims"]} - {"", None}) > 1
+    return f"{claim['words']} ({claim['contrast']})" if several and claim.get("contrast") else str(claim["words"])
 
 
 def _tone(passport: Mapping[str, Any]) -> str:

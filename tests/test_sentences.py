@@ -149,7 +149,8 @@ VARIANTS = [*CASES.values(), facts(unit="area", design="staggered_areas", kind="
             facts(is_synthetic=True), facts(design="randomised"), facts(window_days=None),
             facts(low=0.1, high=0.3), facts(n_treated=None), facts(raw=None),
             facts(claims=(ClaimFact(words="half zo vaak", ruling="supported"),)),
-            facts(claims=(ClaimFact(words="half zo vaak", ruling="not_established"),))]  # fmt: skip
+            facts(claims=(ClaimFact(words="half zo vaak", ruling="not_established"),)),
+            facts(gates={"time_zero": "not_evaluated"})]  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", [*CAN, *CANNOT], ids=lambda rule: rule.name)
@@ -161,6 +162,30 @@ def test_every_rule_holds_somewhere_and_speaks_both_languages(rule: Any) -> None
     for case in holding:
         for language in LANGUAGES:
             assert rule.sentence(case, language).endswith(".")
+
+
+def test_with_several_arms_each_is_named_with_its_own_answer() -> None:
+    case = facts(arm="therapy", others=(("cash", "more"), ("both", "inconclusive")))
+    assert headline(case, "en").startswith("Group “therapy”: ") and headline(case, "nl").startswith("Groep “therapy”: ")
+    said = verdict_line(case, "en")
+    assert "Group “cash”: more contact with the police than in the comparison group. This is harm." in said
+    assert "Group “both”: we do not know yet." in said
+    assert "Groep “cash”: meer contact met de politie dan in de vergelijkingsgroep. Dat is schade." in verdict_line(
+        case, "nl"
+    )
+    assert "“" not in verdict_line(facts(), "en")
+
+
+def test_a_ruling_names_its_arm_where_there_are_several() -> None:
+    claims = tuple(ClaimFact(words="halved", ruling="supported", arm=arm) for arm in ("therapy", ""))
+    assert "This statement holds: “halved” (therapy), “halved”." in can_say(facts(claims=claims), "en")
+
+
+def test_a_cohort_without_start_dates_says_so() -> None:
+    case = facts(gates={"time_zero": "not_evaluated"})
+    assert "no start dates were delivered" in verdict_line(case, "en")
+    assert "geen startdatums" in verdict_line(case, "nl")
+    assert "start dates" not in verdict_line(replace(case, direction="not_shown"), "en")
 
 
 def test_a_limit_that_is_stated_holds() -> None:

@@ -230,3 +230,57 @@ def test_only_persons_who_chose_have_an_e_value() -> None:
         verdict, _ = rule(plan_of(design, measure), (effect(design=design, measure=measure),), (), 0)
         assert ("explain this away" in verdict.sentence) == has
     assert "explain this away" in rule(plan_for(), (effect(),), (), 0)[0].sentence
+
+
+# -- several treated arms, and what nobody could judge -----------------------------------------------------------------
+
+ARMS = {"comparison": "control", "treated": ["therapy", "cash"]}
+CLAIM = {"words": "half zo vaak", "outcome": "contact", "measure": "risk_ratio", "at_most": 0.5}
+
+
+def two_arms(**cash: Any) -> tuple[Any, ...]:
+    return (effect(contrast="therapy vs control", verdict_high=0.45), effect(contrast="cash vs control", **cash))
+
+
+def test_no_arm_speaks_for_another() -> None:
+    rows = two_arms(verdict_low=1.1, verdict_high=1.9)
+    verdict, claims = rule(plan_for(arms=ARMS, claims=[CLAIM]), rows, (gate("passed"),), 100)
+    assert (verdict.direction, verdict.works, verdict.contrast) == ("fewer", True, "therapy vs control")
+    assert "therapy vs control: contact: less often" in verdict.sentence
+    assert "cash vs control: contact: more often" in verdict.sentence and "This is harm." in verdict.sentence
+    assert "cash vs control: contact: met het programma vaker" in verdict.sentence_nl
+    assert [(claim.contrast, claim.ruling) for claim in claims] == [
+        ("therapy vs control", "supported"),
+        ("cash vs control", "contradicted"),
+    ]
+    assert all(claim.sentence.startswith(f"{claim.contrast}: ") for claim in claims)
+
+
+def test_a_claim_may_name_its_arm() -> None:
+    plan = plan_for(arms=ARMS, claims=[CLAIM | {"arm": "cash"}])
+    hidden = two_arms(status="hidden", reason="Too few.", reason_nl="Te weinig.")
+    (claim,) = rule(plan, hidden, (), 100)[1]
+    assert (claim.contrast, claim.ruling) == ("cash vs control", "cannot_be_tested")
+    assert claim.sentence == "cash vs control: Cannot be tested. Too few."
+    with pytest.raises(ValueError, match="there is no treated arm 'kash'"):
+        plan_for(arms=ARMS, claims=[CLAIM | {"arm": "kash"}])
+
+
+def test_an_arm_without_a_row_is_said_to_have_none() -> None:
+    verdict, _ = rule(plan_for(arms=ARMS), two_arms()[:1], (), 100)
+    assert "cash vs control: contact: no effect can be shown." in verdict.sentence
+
+
+def test_one_arm_is_not_named() -> None:
+    verdict, claims = rule(plan_for(claims=[CLAIM]), (effect(),), (), 100)
+    assert verdict.sentence.startswith("contact: ") and claims[0].contrast == "treated vs comparison"
+    assert not claims[0].sentence.startswith("treated")
+
+
+def test_immortal_time_that_could_not_be_judged_is_said() -> None:
+    for status, is_said in (("not_evaluated", True), ("passed", False)):
+        verdict, _ = rule(plan_for(), (effect(),), (gate(status, "time_zero"),), 100)
+        assert ("Immortal time could not be judged" in verdict.sentence) == is_said
+        assert ("geen startdatums" in verdict.sentence_nl) == is_said
+    hidden = effect(status="hidden", reason="Too few.")
+    assert "Immortal" not in rule(plan_for(), (hidden,), (gate("not_evaluated", "time_zero"),), 100)[0].sentence

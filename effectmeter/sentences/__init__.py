@@ -7,13 +7,14 @@
 from effectmeter.sentences.facts import ClaimFact, Facts
 from effectmeter.sentences.limits import can_say, cannot_say
 from effectmeter.sentences.numbers import LANGUAGES, Language
-from effectmeter.sentences.verdict import frequency_sentence, headline, settle_sentence, verdict_line
+from effectmeter.sentences.verdict import answer_in_words, frequency_sentence, headline, settle_sentence, verdict_line
 
 __all__ = [
     "LANGUAGES",
     "ClaimFact",
     "Facts",
     "Language",
+    "answer_in_words",
     "can_say",
     "cannot_say",
     "frequency_sentence",

@@ -24,6 +24,8 @@ class ClaimFact:
 
     words: str
     ruling: Ruling
+    arm: str = ""
+    """Which treated arm it was ruled on; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,10 @@ class Facts:
         Whether the interval is where a next trial may fall, since the trials differ too much for one mean.
     mean
         The pooled mean with its interval, beside a prediction.
+    arm
+        The treated arm that all of this is about; empty where there is only one.
+    others
+        Every other treated arm with its own direction.
     """
 
     design: str
@@ -97,6 +103,8 @@ class Facts:
     settle: Mapping[Language, str] = field(default_factory=dict)
     reason: Mapping[Language, str] = field(default_factory=dict)
     claims: tuple[ClaimFact, ...] = ()
+    arm: str = ""
+    others: tuple[tuple[str, Direction], ...] = ()
 
     @property
     def is_harm(self) -> bool:

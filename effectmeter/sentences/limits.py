@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from effectmeter.sentences import units
-from effectmeter.sentences.facts import Facts
+from effectmeter.sentences.facts import ClaimFact, Facts
 from effectmeter.sentences.numbers import Language, interval, number, period
+from effectmeter.sentences.verdict import start_sentence
 from effectmeter.sentences.wording import RULINGS
 from effectmeter.shapes import Unit
 
@@ -173,6 +174,12 @@ CANNOT: tuple[Rule, ...] = (
         lambda f: _ALONE[f.unit][1],
     ),
     Rule(
+        "who_could_start",
+        lambda f: start_sentence(f, "en") != "",
+        _fixed("Dat iedereen evenveel kans had om te beginnen. Er zijn geen startdatums aangeleverd."),
+        _fixed("That everybody could as well have started. No start dates were delivered to check that."),
+    ),
+    Rule(
         "what_else_changed",
         lambda f: f.unit == "period" and not f.has_control and f.direction != "not_shown",
         _fixed("Wat er zonder het programma was gebeurd. Er is geen reeks van elders om mee te vergelijken."),
@@ -321,11 +328,15 @@ def _about(language: Language, facts: Facts) -> str:
     return f"{start} {treated} participants{against} (rounded)."
 
 
+def _named(claim: ClaimFact) -> str:
+    return f"“{claim.words}”" + (f" ({claim.arm})" if claim.arm else "")
+
+
 def _quoted(facts: Facts, ruling: str) -> str:
-    return ", ".join(f"“{claim.words}”" for claim in facts.claims if claim.ruling == ruling)
+    return ", ".join(_named(claim) for claim in facts.claims if claim.ruling == ruling)
 
 
 def _refused(language: Language, facts: Facts) -> str:
     return "; ".join(
-        f"“{claim.words}”: {RULINGS[claim.ruling][language]}" for claim in facts.claims if claim.ruling != "supported"
+        f"{_named(claim)}: {RULINGS[claim.ruling][language]}" for claim in facts.claims if claim.ruling != "supported"
     ) + "."  # fmt: skip

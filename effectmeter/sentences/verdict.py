@@ -27,8 +27,46 @@ FORBIDDEN: dict[Language, tuple[str, ...]] = {
 """Words that claim a cause or a multiple; only a verdict with its gates passed may use them."""
 
 
+_OTHERS: dict[str, tuple[str, str]] = {
+    "fewer": ("minder {} dan in de vergelijkingsgroep.", "less {} than in the comparison group."),
+    "more": ("meer {} dan in de vergelijkingsgroep.", "more {} than in the comparison group."),
+    "no_effect_of_importance": ("geen verschil van belang.", "no difference of importance."),
+    "inconclusive": ("dat weten we nog niet.", "we do not know yet."),
+    "not_shown": ("we kunnen geen effect laten zien.", "we cannot show an effect."),
+}
+
+
 def headline(facts: Facts, language: Language) -> str:
-    """Return the answer in one short sentence."""
+    """Return the answer in one short sentence; with several treated arms it names the one that it is about."""
+    answer = _headline(facts, language)
+    if not facts.arm:
+        return answer
+    return f"{'Groep' if language == 'nl' else 'Group'} “{facts.arm}”: {answer}"
+
+
+def others_sentence(facts: Facts, language: Language) -> str:
+    """Return what is known of every other treated arm; empty where there is only one."""
+    said = []
+    unwanted = "more" if facts.is_lower_better else "fewer"
+    for arm, direction in facts.others:
+        words = _OTHERS[direction][language == "en"].format(facts.label[language])
+        harm = "" if direction != unwanted else " Dat is schade." if language == "nl" else " This is harm."
+        said.append(f"{'Groep' if language == 'nl' else 'Group'} “{arm}”: {words}{harm}")
+    return " ".join(said)
+
+
+def start_sentence(facts: Facts, language: Language) -> str:
+    """Say that nobody can tell who could start; empty where start dates told it, or nothing is shown."""
+    if facts.gates.get("time_zero") != "not_evaluated" or facts.direction == "not_shown":
+        return ""
+    return (
+        "Of alleen mensen begonnen met wie nog niets gebeurd was, weten wij niet: er zijn geen startdatums."
+        if language == "nl"
+        else "Whether only those still out of trouble could start is not known: no start dates were delivered."
+    )
+
+
+def _headline(facts: Facts, language: Language) -> str:
     label, nl = facts.label[language], language == "nl"
     if facts.direction == "not_shown":
         return "We kunnen dit kwartaal geen effect laten zien." if nl else "We cannot show an effect this quarter."
@@ -80,6 +118,16 @@ def _directed(facts: Facts, label: str, word: str, language: Language) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def answer_in_words(facts: Facts, language: Language) -> str:
+    """Return what stands below the headline: the figures in words, the other arms, and what nobody could judge."""
+    said = (
+        frequency_sentence(facts, language),
+        others_sentence(facts, language),
+        start_sentence(facts, language),
+    )
+    return " ".join(part for part in said if part)
 
 
 def frequency_sentence(facts: Facts, language: Language) -> str:
@@ -200,7 +248,7 @@ def settle_sentence(facts: Facts, language: Language) -> str:
 
 def verdict_line(facts: Facts, language: Language) -> str:
     """Return headline and figures in one line, SYNTHETIC said in words."""
-    said = [headline(facts, language), frequency_sentence(facts, language)]
+    said = [headline(facts, language), answer_in_words(facts, language)]
     if facts.direction == "not_shown":
         said.append(facts.reason.get(language, ""))
     if facts.is_synthetic:
