@@ -41,15 +41,16 @@ FULL, OTHER = 1000, 200
 """Studies per cell of a sound world whose figures decide a default; of other sound worlds, and at the largest size."""
 THREATS, THREATS_STATED = 200, 100
 """Studies per cell of a broken world at the sizes for which gates must see it; where it is only stated."""
-LOOKED = 200
-"""Studies per cell of eight looks, beside the one cell of each design that has `FULL`."""
+LOOKED, LOOKED_OTHER = 400, 100
+"""Studies per cell of eight looks, at one size of each design and at others. Which schedule is the default was decided
+by benchmarks/looks.py, with 20,000 programmes a row; here whole studies with their gates are held against it."""
 HIDDEN = 50
 """Studies per cell where there are so few units that all is hidden."""
 SLOW = {"persons": 400, "trials": 200, "months": 400}
 """Studies per cell, by unit, of worlds with rare events, of sizes outside `DECIDING`: those are fitted by exact and
 profile intervals and take long. Which interval is the default there was decided by the benchmarks coverage.py,
 series_coverage.py and trials_coverage.py, which measure nothing else."""
-DECIDING = {"persons": (300, 1000), "months": (60, 84)}
+DECIDING = {"persons": (300, 1000), "months": (60,)}
 """Sizes of most studies; units that are not named take every size."""
 QUICK = 50
 _LARGE_SIZE = 3000
@@ -86,7 +87,7 @@ class Cell:
 def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
     """Return how many studies a cell has in the full run."""
     if mode == "looks":
-        return FULL if (world.name, size) == ("no_effect", world.grows[0]) else LOOKED
+        return LOOKED if (world.name, size) == ("no_effect", world.grows[0]) else LOOKED_OTHER
     if size < _LEAST_SHOWN.get(world.unit, 0):
         return HIDDEN
     if world.kind != "sound":
