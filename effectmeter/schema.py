@@ -33,7 +33,7 @@ _STANDARD = (
         "persons",
         "one person",
         (
-            Column("person_id", "text", "Pseudonym of the person, unique in the delivery."),
+            Column("person_id", "text", "Pseudonym of the person, unique in the delivery.", pseudonym_of="person"),
             Column("arm", "text", "The group the person belongs to: one of the plan's arms."),
             Column(
                 "index_date",
@@ -51,10 +51,14 @@ _STANDARD = (
                 unit="days",
             ),
             Column("linked", "bool", "Whether the person was found in the outcome source.", nullable=True),
-            Column("site_id", "text", "Place where the programme is given: a cluster.", nullable=True),
-            Column("family_id", "text", "Family the person belongs to: a cluster.", nullable=True),
-            Column("block_id", "text", "Block of a stratified randomisation.", nullable=True),
-            Column("pair_id", "text", "Matched pair.", nullable=True),
+            Column(
+                "site_id", "text", "Place where the programme is given: a cluster.", nullable=True, pseudonym_of="site"
+            ),
+            Column(
+                "family_id", "text", "Family the person belongs to: a cluster.", nullable=True, pseudonym_of="family"
+            ),
+            Column("block_id", "text", "Block of a stratified randomisation.", nullable=True, pseudonym_of="block"),
+            Column("pair_id", "text", "Matched pair.", nullable=True, pseudonym_of="pair"),
             Column("birth_year", "int", "Year of birth; a birth date is never delivered.", nullable=True),
             Column("sex", "text", "Sex, as delivered or as the plan maps it.", nullable=True),
         ),
@@ -67,7 +71,7 @@ _STANDARD = (
         "events",
         "one event",
         (
-            Column("person_id", "text", "Pseudonym; the person must be in persons."),
+            Column("person_id", "text", "Pseudonym; the person must be in persons.", pseudonym_of="person"),
             Column("event_type", "text", "Kind of event, the name that outcomes use."),
             Column("event_date", "date", "Day of the offence or contact, not of its registration.", nullable=True),
             Column(
@@ -87,7 +91,7 @@ _STANDARD = (
         "absences",
         "one spell in which a person is not at risk",
         (
-            Column("person_id", "text", "Pseudonym; the person must be in persons."),
+            Column("person_id", "text", "Pseudonym; the person must be in persons.", pseudonym_of="person"),
             Column("start_date", "date", "First day of the spell."),
             Column("end_date", "date", "Last day of the spell, itself included; empty while it lasts.", nullable=True),
             Column(
@@ -103,7 +107,7 @@ _STANDARD = (
         "person_counts",
         "one count for a person, period and outcome; several add up",
         (
-            Column("person_id", "text", "Pseudonym; the person must be in persons."),
+            Column("person_id", "text", "Pseudonym; the person must be in persons.", pseudonym_of="person"),
             Column("period", "text", "Before or after time zero.", allowed=("before", "after")),
             Column("outcome", "text", "Name of the outcome, or its event type."),
             Column("count", "int", "Events in the period.", unit="events"),

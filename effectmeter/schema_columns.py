@@ -42,6 +42,9 @@ class Column:
         The value set, when there is one.
     role
         See `Role`; always ``none`` for delivered columns, since those never leave the vault.
+    pseudonym_of
+        The kind of entity that the column is a pseudonym of; hashed again under the programme's key at landing. Empty
+        for what is no pseudonym, and for codes that are public (areas, trials).
     """
 
     name: str
@@ -51,6 +54,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     unit: str = ""
     role: Role = "none"
+    pseudonym_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

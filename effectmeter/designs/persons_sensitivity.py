@@ -252,9 +252,14 @@ def _without_each_site(rows: Rows, treated: str, contrast: str, asked: Question,
 
 
 def _shuffled(sites: list[str], sample: Sample) -> list[str]:
-    """Return the sites in an order that nobody without the delivery can know."""
-    key = hashlib.sha256("".join(sample.person_id).encode() + sample.event01.tobytes() + sample.days.tobytes()).digest()
-    return sorted(sites, key=lambda site: hashlib.sha256(key + site.encode()).digest())
+    """Return the sites in an order that nobody without the delivery can know, whatever persons and sites are called.
+
+    Names are pseudonyms under a key of the installation: an order by them would differ between two installations.
+    """
+    arrays = (sample.event01, sample.n_events, sample.days, sample.treated01, sample.X)
+    key = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).digest()
+    places = {site: str(place).encode() for place, site in enumerate(sorted(sites))}
+    return sorted(sites, key=lambda site: hashlib.sha256(key + places[site]).digest())
 
 
 def _with_counts_of(whole: EffectRow, row: EffectRow) -> EffectRow:

@@ -22,6 +22,7 @@ from vault.intake.columns import PERSON_TABLES, Wanted, expected_names, extras, 
 from vault.intake.conversion import PERSON_REJECTED, convert
 from vault.intake.delivered import DeliveredFile, delivery_hash, find
 from vault.intake.identifier_scan import refuse_identifiers
+from vault.intake.pseudonyms import Places, pseudonymised, translated
 from vault.intake.raw_table import RawTable
 from vault.intake.spread import long_rows
 from vault.intake.text_files import read_text
@@ -106,7 +107,8 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
         _refuse_too_many_rejects(plan, landed)
         for file in files:
             file.refuse_if_replaced()
-        _store(connection, plan, tables, landed, wanted)
+        with pseudonymised(connection, plan, [table.name for table in tables]) as places:
+            _store(connection, plan, tables, landed, wanted, places)
     except duckdb.Error as error:
         # DuckDB's messages quote cells; the name of the fault does not
         raise DeliveryError(
@@ -238,6 +240,7 @@ def _store(
     tables: Sequence[Table],
     landed: Sequence[LandedFile],
     wanted: Mapping[str, Sequence[Wanted]],
+    places: Places,
 ) -> None:
     """Replace the landing schema by this delivery, in one transaction."""
     delivered = [table.name for table in tables]
@@ -251,7 +254,7 @@ def _store(
         for table in STANDARD_TABLES.values():
             columns = [*table.columns, *extras(plan, table)]
             if table.name in delivered:
-                rows, parameters = _stored_rows(plan, table, columns, wanted[table.name], delivered)
+                rows, parameters = _stored_rows(plan, table, columns, wanted[table.name], delivered, places)
                 connection.execute(f"create table landing.{identifier(table.name)} as {rows}", parameters)
             else:  # a table that the design does not read stands empty, so that no statement needs to ask
                 types = ", ".join(f"{identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in columns)
@@ -282,15 +285,20 @@ def _store(
 
 
 def _stored_rows(
-    plan: Plan, table: Table, columns: Sequence[Column], wanted: Sequence[Wanted], delivered: Sequence[str]
+    plan: Plan,
+    table: Table,
+    columns: Sequence[Column],
+    wanted: Sequence[Wanted],
+    delivered: Sequence[str],
+    places: Places,
 ) -> tuple[str, dict[str, str]]:
-    """Return the statement whose rows a landing table keeps, and its parameters."""
+    """Return the statement whose rows a landing table keeps, and its parameters; ids become the vault's."""
     typed = "dated_events" if table.name == "events" and "persons" in delivered else f"typed_{table.name}"
     spread = [(outcome, column.name) for column in wanted for outcome in column.spread]
     if spread:
         return long_rows(table, typed, spread)
-    names = ", ".join(identifier(column.name) for column in columns)
-    kept = f"select {names} from {identifier(typed)} where reject_reason is null"
+    rows = translated(places, table.name, [column.name for column in columns], identifier(typed))
+    kept = f"{rows} where reject_reason is null"
     if table.name == "areas" and _is_panel(plan):
         return f"{kept} group by all order by min(row_number)", {}
     return f"{kept} order by row_number", {}
