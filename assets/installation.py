@@ -1,8 +1,6 @@
 """What every asset is handed: where this installation keeps its things, and the partitions it works in."""
 
-import errno
 import functools
-import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +12,7 @@ import dagster as dg
 
 from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
+from effectmeter.machine import of_the_machine
 
 QUARTERS = dg.DynamicPartitionsDefinition(name="quarter")
 """Quarters as people write them (``2026-Q3``). Dynamic, so that a quarter exists from the day its delivery does, and
@@ -62,35 +61,30 @@ def refusing(home: Home, programme: str, step: str) -> Iterator[None]:
         ) from None
     except dg.Failure:
         raise
-    except OSError as error:
-        # its own words name a path and a cause, never a row
-        raise dg.Failure(
-            description=_of_the_machine(error, programme, step), metadata={"step": step, "exit_code": 1},
-            allow_retries=False,
-        ) from None  # fmt: skip
     except Exception as error:  # noqa: BLE001 - the privacy boundary: no foreign text may pass it
-        path = fault_log(home, programme)
-        # a log that cannot be written must not let the fault out by another door
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            with path.open("a", encoding="utf-8") as log:
-                log.write(f"{datetime.now(UTC).isoformat()} {step}\n{traceback.format_exc()}\n")
-        description = (
-            f"{programme}: the step '{step}' met a fault that Effectmeter did not foresee ({type(error).__name__}).\n"
-            f"  next: the details may quote data, so they are kept beside the vault in {path.name}; "
-            "mend the cause or report it to the developers without that file"
-        )
+        told = plainly(home, programme, step, error)
         raise dg.Failure(
-            description=description, metadata={"step": step, "exit_code": 1}, allow_retries=False
+            description=str(told), metadata={"step": step, "exit_code": told.exit_code}, allow_retries=False
         ) from None
 
 
-def _of_the_machine(error: OSError, programme: str, step: str) -> str:
-    where = f" ({error.filename})" if isinstance(error.filename, str) else ""
-    return (
-        f"{programme}: the step '{step}' could not read or write: {os.strerror(error.errno or errno.EIO)}{where}\n"
-        "  next: mend the disk or its rights and refresh again; nothing was published, and the last release stands"
+def plainly(home: Home, programme: str, step: str, error: Exception) -> EffectmeterError:
+    """Return a foreign exception as a fault whose text is safe to show, and keep its own text beside the vault."""
+    foreseen = of_the_machine(error, f"{programme}, step '{step}'")
+    if foreseen is not None:
+        return foreseen
+    path = fault_log(home, programme)
+    # a log that cannot be written must not let the fault out by another door
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC).isoformat()} {step}\n{traceback.format_exc()}\n")
+    return EffectmeterError(
+        f"the step '{step}' met a fault that Effectmeter did not foresee ({type(error).__name__})",
+        where=programme,
+        next_step=f"the details may quote data, so they are kept beside the vault in {path.name}; "
+        "mend the cause or report it to the developers without that file",
     )
 
 

@@ -230,7 +230,7 @@ def test_a_link_out_of_the_delivery_is_refused(
         land(vault, make_plan(), delivery, QUARTER)
     for name in ("../outside.csv", str(outside), "..\\outside.csv", "sub/../../outside.csv"):
         with pytest.raises(DeliveryError, match="outside the delivery folder"):
-            delivered.find(delivery, "persons", make_plan().source["persons"].model_copy(update={"file": name}))
+            delivered.find_all(delivery, {"persons": make_plan().source["persons"].model_copy(update={"file": name})})
 
 
 def test_a_workbook_that_unpacks_to_too_much(

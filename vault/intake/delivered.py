@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,38 +60,46 @@ class DeliveredFile:
 
     def refuse_if_replaced(self) -> None:
         """Raise when the file is no longer what was hashed: the rows and the hash would not belong together."""
-        if not self.path.is_file() or sha256_of(self.path) != self.sha256:
+        is_there = self.path.is_file()
+        if not is_there or sha256_of(self.path) != self.sha256:
             raise DeliveryError(
-                "the file was replaced while it was being read",
+                f"the file was {'replaced' if is_there else 'taken away'} while it was being read",
                 where=self.name,
                 next_step="let the delivery finish, then refresh again",
             )
 
 
-def find(delivery: Path, table: str, source: SourceTable) -> DeliveredFile:
-    """Find a table's file in the delivery folder and establish what it is.
+def find_all(delivery: Path, sources: Mapping[str, SourceTable]) -> list[DeliveredFile]:
+    """Find every table's file in the delivery folder and establish what each is, in the order of `sources`.
 
     Raises
     ------
     DeliveryError
-        It is not there, lies outside the folder, is empty, of an unknown kind, or not what its name says.
+        Files are not there (all of them are named), or one lies outside the folder, is empty, of an unknown kind, or
+        not what its name says.
     """
     if not delivery.is_dir():
+        wanted = ", ".join(f"{source.file} (table {table})" for table, source in sources.items())
         raise DeliveryError(
-            "there is no delivery for this quarter",
-            where=str(delivery),
-            next_step=f"put {source.file} (table {table}) in this folder",
+            "there is no delivery for this quarter", where=str(delivery), next_step=f"put {wanted} in this folder"
         )
-    path = _inside(delivery, source.file)
-    if not path.is_file():
+    absent = {t: source.file for t, source in sources.items() if not _inside(delivery, source.file).is_file()}
+    if absent:
         present = sorted(each.name for each in delivery.iterdir() if each.is_file())
-        near = near_misses(source.file, present)
+        near = dict.fromkeys(name for wanted in absent.values() for name in near_misses(wanted, present))
         found = f"this is there: {', '.join(near)}" if near else f"{len(present)} other files are there"
         raise DeliveryError(
-            f"{source.file} (table {table}) was not delivered; {found}",
+            f"{', '.join(f'{name} (table {table})' for table, name in absent.items())} was not delivered; {found}",
             where=str(delivery),
-            next_step=f"add {source.file}, or correct source.{table}.file in the plan",
+            next_step=f"add {', '.join(dict.fromkeys(absent.values()))}, or correct "
+            f"{', '.join(f'source.{table}.file' for table in absent)} in the plan",
         )
+    return [_find(delivery, table, source) for table, source in sources.items()]
+
+
+def _find(delivery: Path, table: str, source: SourceTable) -> DeliveredFile:
+    """Establish what a table's file is; that it is there, `find_all` has seen to."""
+    path = _inside(delivery, source.file)
     kind = KINDS.get(path.suffix.casefold())
     if kind is None:
         raise DeliveryError(

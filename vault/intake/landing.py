@@ -7,12 +7,14 @@ of it may stay are the landing tables replaced, in one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from effectmeter.errors import DeliveryError
+from effectmeter.machine import of_the_machine
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.schema import DUCKDB_TYPES, STANDARD_TABLES, Column, Table
@@ -20,7 +22,7 @@ from sql import identifier, statement
 from vault.connection import scratch_of
 from vault.intake.columns import PERSON_TABLES, Wanted, expected_names, extras, wanted_columns
 from vault.intake.conversion import PERSON_REJECTED, convert
-from vault.intake.delivered import DeliveredFile, delivery_hash, find
+from vault.intake.delivered import DeliveredFile, delivery_hash, find_all
 from vault.intake.identifier_scan import refuse_identifiers
 from vault.intake.pseudonyms import Places, pseudonymised, translated
 from vault.intake.raw_table import RawTable
@@ -96,7 +98,7 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
     """
     connection.execute(statement("landing/macros"))
     tables = [table for table in STANDARD_TABLES.values() if table.name in plan.source]
-    files = [find(delivery, table.name, plan.source[table.name]) for table in tables]  # type: ignore[index]
+    files = find_all(delivery, {table.name: plan.source[table.name] for table in tables})  # type: ignore[index]
     try:
         wanted = {
             table.name: _stage(connection, plan, table, file, quarter)
@@ -109,19 +111,30 @@ def land(connection: duckdb.DuckDBPyConnection, plan: Plan, delivery: Path, quar
             file.refuse_if_replaced()
         with pseudonymised(connection, plan, [table.name for table in tables]) as places:
             _store(connection, plan, tables, landed, wanted, places)
-    except duckdb.Error as error:
+    except (DeliveryError, duckdb.Error, OSError) as error:
+        # a file that changes under its reader looks damaged, and is not
+        for file in files:
+            file.refuse_if_replaced()
+        if isinstance(error, DeliveryError) or of_the_machine(error) is not None:
+            raise
         # DuckDB's messages quote cells; the name of the fault does not
         raise DeliveryError(
             f"the delivery could not be brought into the vault ({type(error).__name__})",
             where=str(delivery),
-            next_step="check that the disk has room; if it has, this is a defect of Effectmeter: please report it",
+            next_step="this is a defect of Effectmeter: please report it, without the delivery",
         ) from None
     finally:
-        connection.execute("drop view if exists temp.dated_events")
-        for table in tables:
-            for name in (f"raw_{table.name}", f"raw_{table.name}_staged", f"typed_{table.name}"):
-                connection.execute(f"drop table if exists temp.{identifier(name)}")
+        # after a full disk DuckDB does nothing any more; its temporary tables go with the connection
+        with suppress(duckdb.Error):
+            _drop_temporary(connection, tables)
     return LandingReport(landed, delivery_hash(files))
+
+
+def _drop_temporary(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    connection.execute("drop view if exists temp.dated_events")
+    for table in tables:
+        for name in (f"raw_{table.name}", f"raw_{table.name}_staged", f"typed_{table.name}"):
+            connection.execute(f"drop table if exists temp.{identifier(name)}")
 
 
 def _stage(
@@ -280,7 +293,8 @@ def _store(
             )
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        with suppress(duckdb.Error):  # a fault that ended the transaction by itself stays the one that is told
+            connection.execute("rollback")
         raise
 
 

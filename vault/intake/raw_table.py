@@ -5,6 +5,7 @@ Columns are named by position (``c0``, ``c1`` ...), since delivered names can be
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from sql import identifier
 from vault.intake.delivered import can_be_shown
 
 WRONG_WIDTH = "wrong number of columns"
+_MOST_COLUMNS = 2_000
 QUOTES_DO_NOT_PAIR = "quotes do not pair up"
 
 
@@ -52,13 +54,20 @@ def checked_header(cells: Sequence[str | None], where: str) -> tuple[str, ...]:
     Raises
     ------
     DeliveryError
-        No header, or a name twice.
+        No header, too long a one, or a name twice.
     """
     names = tuple((cell or "").strip().lstrip("\ufeff").strip() for cell in cells)
     filled = [name for name in names if name]
     if not filled:
         raise DeliveryError("the file has no header", where=where, next_step="deliver it with the names of its columns")
-    doubles = sorted({name for name in filled if filled.count(name) > 1})
+    if len(names) > _MOST_COLUMNS:
+        raise DeliveryError(
+            "the file has more columns than any table here",
+            where=where,
+            allowed=f"at most {_MOST_COLUMNS:,}",
+            next_step="deliver the columns that the plan names; rows of a table go below each other",
+        )
+    doubles = sorted(name for name, n in Counter(filled).items() if n > 1)
     if doubles:
         shown = ", ".join(name for name in doubles if can_be_shown(name)) or "a name"
         raise DeliveryError(

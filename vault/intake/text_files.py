@@ -20,12 +20,15 @@ import numpy as np
 import polars as pl
 
 from effectmeter.errors import DeliveryError
+from effectmeter.machine import of_the_machine
 from effectmeter.plan import SourceTable
 from sql import identifier
 from vault.intake.delivered import DeliveredFile
 from vault.intake.raw_table import QUOTES_DO_NOT_PAIR, WRONG_WIDTH, RawTable, checked_header
 
 _CHUNK = 2**20
+_LONGEST_LINE = 8_000_000
+"""Some hundred thousand cells; a longer line would be held in memory whole, several times."""
 _DELIMITERS = (",", ";", "\t", "|")
 _CODECS = {"utf-8": "utf-8-sig", "windows-1252": "cp1252", "utf-16": "utf-16", "latin-1": "latin-1"}
 _EMPTY_IS_NOT_ABSENT = "\x01absent\x01"
@@ -172,7 +175,7 @@ def _likely_codecs(path: Path) -> list[str]:
 
 def _survey_as(file: DeliveredFile, encoding: str) -> _Survey:
     n_feeds = n_returns = n_pairs = 0
-    has_quotes, last = False, "\n"
+    has_quotes, last, n_without_end = False, "\n", 0
     with file.path.open(encoding=encoding, newline="") as handle:
         while chunk := handle.read(_CHUNK):
             if chunk.endswith("\r"):
@@ -182,6 +185,15 @@ def _survey_as(file: DeliveredFile, encoding: str) -> _Survey:
                     "the file holds NUL bytes: it is no text, or damaged",
                     where=file.name,
                     next_step="export it again as CSV",
+                )
+            n_after_end = len(chunk) - 1 - max(chunk.rfind("\n"), chunk.rfind("\r"))
+            n_without_end = n_after_end + (n_without_end if n_after_end == len(chunk) else 0)
+            if n_without_end > _LONGEST_LINE:
+                raise DeliveryError(
+                    "the file holds a line that is too long to be a row",
+                    where=file.name,
+                    allowed=f"at most {_LONGEST_LINE:,} characters between two line ends",
+                    next_step="export it again as CSV, with a line per row",
                 )
             n_feeds += chunk.count("\n")
             n_returns += chunk.count("\r")
@@ -197,6 +209,13 @@ def _prepare(
 ) -> _Readable:
     """Find header and delimiter; copy the file when DuckDB could not read it as it is."""
     line, cells_line, delimiter = _header_line(file, source, survey)
+    if delimiter and not re.fullmatch(r"[^\w\s\"'\x00-\x08\x7f-\uffff]|\t", delimiter):
+        raise DeliveryError(
+            "the sign between the columns that the file or the plan names cannot be one",
+            where=file.name,
+            allowed="one plain sign: comma, semicolon, tab, bar",
+            next_step=f"correct source.{file.table}.delimiter in the plan, or the line 'sep=' in the file",
+        )
     if not delimiter:
         delimiter = max(_DELIMITERS, key=lambda each: _score(cells_line, each, expected))
     header = checked_header(_cells(cells_line, delimiter), file.name)
@@ -284,7 +303,9 @@ def _parse(
         # rows over several lines cannot be read in parallel
         try:
             _stage(connection, name, path, readable, skip, is_parallel=False)
-        except duckdb.Error:
+        except duckdb.Error as error:
+            if of_the_machine(error) is not None:
+                raise
             raise DeliveryError(
                 "the file cannot be read as CSV",
                 where=file.name,

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from effectmeter.errors import DeliveryError
+from effectmeter.machine import of_the_machine
 from effectmeter.plan import SourceTable
 from sql import identifier
 from vault.intake.delivered import DeliveredFile, near_misses, refuse_zip_bomb, unreadable
@@ -28,7 +29,9 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, nam
             "from read_parquet($path, file_row_number = true)",
             {"path": str(file.path)},
         )
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if of_the_machine(error) is not None:
+            raise
         raise unreadable(file, "Parquet file") from None
     return RawTable(name, header, is_decimal_comma=False)
 
