@@ -15,6 +15,11 @@ _PHRASES: tuple[tuple[str, str], ...] = (
      r"< (\d+) before or < (\d+) after fails",
      r">= \1 perioden vóór de start en \2 erna, en een jaar aan beide kanten bij een seizoen; "
      r"< \3 ervóór of < \4 erna keurt af"),
+    (r">= (\d+ %) of the pairs whole; never fails", r">= \1 van de paren is heel; keurt nooit af"),
+    (r"(\S+) of (\S+) pairs whole; (.+) without the comparison person, (.+) without the treated person, "
+     r"(.+) without both, (.+) no pairs of two",
+     r"\1 van \2 paren heel; \3 zonder vergelijking, \4 zonder deelnemer, \5 zonder beiden, \6 geen tweetal"),
+    (r"no pairs delivered", "geen paren aangeleverd"),
     (r"(\d+) before, (\d+) after, ([\d.]+ %) missing", r"\1 vóór, \2 na, \3 ontbreekt"),
     (r"(\d+) before, (\d+) after", r"\1 vóór, \2 na"),
     (r"correlation of neighbouring periods < ([\d.]+) \(([\d.]+) where the plan ignores it\); never fails",

@@ -11,9 +11,10 @@ import pytest
 from analysis_frames import cohort, effect, families, plan_for
 
 from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.registry import design_for
 from effectmeter.gates.agreement import agreement, immortal_time
 from effectmeter.gates.base import Gate
-from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.delivered import linkage, missing, pairs
 from effectmeter.gates.looks import looks
 from effectmeter.gates.people import follow_up
 from effectmeter.results import AttritionStep, Comparability, EffectRow, GateResult
@@ -215,3 +216,71 @@ def test_looks(plan: dict[str, Any], expected: str, figure: str) -> None:
     found = ask(looks, cohort(plan_for(looks=plan)), effect())
     assert (found.status, found.figure[: len(figure)]) == (expected, figure)
     assert found.sentence and found.sentence_nl
+
+
+def test_a_missing_outcome_is_named_beside_a_missing_characteristic() -> None:
+    plan = plan_for(adjust_for={"age": "numeric"}, outcomes=VALUE)
+    whole = cohort(plan, wellbeing=np.random.default_rng(3).normal(size=500))
+    both = ask(missing, holes(holes(whole, "age", 0.3, 0.3), "wellbeing", 0.1, 0.12))
+    assert both.status == "warned" and "'age'" in both.figure and "'wellbeing'" in both.figure
+    assert "'age'" in both.sentence and "'wellbeing'" in both.sentence and "'wellbeing'" in both.sentence_nl
+    few = ask(missing, holes(holes(whole, "age", 0.3, 0.3), "wellbeing", 0.02, 0.02))
+    assert few.status == "warned" and "'wellbeing'" in few.figure
+    failed = missing(holes(holes(whole, "age", 0.3, 0.3), "wellbeing", 0.5, 0.5), Comparability(), ())
+    assert {found.status: "wellbeing" in found.sentence for found in failed} == {"failed": True, "warned": False}
+
+
+def test_the_characteristic_that_differs_between_arms_is_the_one_named() -> None:
+    plan = plan_for(adjust_for={"age": "numeric", "sex": "categorical"})
+    data = holes(holes(cohort(plan), "age", 0.15, 0.15), "sex", 0.0, 0.1)
+    assert "'sex'" in ask(missing, data).sentence
+
+
+# -- pairs -------------------------------------------------------------------------------------------------------------
+
+
+def in_pairs(n: int = 100, **lost: int) -> AnalysisData:
+    """Pairs of one treated and one comparison person, some of whom could not be followed or are not there."""
+    plan = plan_for("randomised", pairs="pair_id")
+    data = cohort(plan, n_treated=n, n_comparison=n, pair=[f"q{number}" for number in [*range(n)] * 2])
+    ids = data.persons["person_id"]
+    gone = [*ids[: lost.get("treated", 0)], *ids[n + 30 : n + 30 + lost.get("comparison", 0)]]
+    both = lost.get("both", 0)
+    gone += [*ids[60 : 60 + both], *ids[n + 60 : n + 60 + both]]
+    incomplete = pl.col("is_complete") & ~pl.col("person_id").is_in(gone)
+    return replace(data, outcomes=data.outcomes.with_columns(is_complete=incomplete))
+
+
+@pytest.mark.parametrize(
+    ("lost", "status", "figure"),
+    [
+        ({}, "passed", "100 of 100 pairs whole; 0 without the comparison person, 0 without the treated person"),
+        ({"treated": 4}, "passed", "96 of 100 pairs whole; 0 without the comparison person, 4 without the treated"),
+        (
+            {"treated": 2, "comparison": 9, "both": 3},
+            "warned",
+            "86 of 100 pairs whole; 9 without the comparison person, 2 without the treated person, 3 without both",
+        ),
+    ],
+)
+def test_pairs_that_drop_are_counted_by_side(lost: dict[str, int], status: str, figure: str) -> None:
+    data = in_pairs(**lost)
+    found = ask(pairs, data)
+    assert found.status == status and found.figure.startswith(figure)
+    design = design_for(data.plan)
+    rows = design.estimate(data, design.compare(data))
+    matched = next(row for row in rows if row.estimator == "mcnemar")
+    assert f"{matched.n_treated} of 100 pairs whole" in found.figure
+    if status == "warned":
+        assert "the comparison person of 9, the treated person of 2" in found.sentence
+        assert "Bij 9 ontbreekt de vergelijking" in found.sentence_nl and "lever" in found.sentence_nl
+
+
+def test_sets_of_more_than_two_are_no_pairs() -> None:
+    plan = plan_for(pairs="pair_id")
+    trios = cohort(plan, n_treated=50, n_comparison=100, pair=[f"q{n}" for n in (*range(50), *range(50), *range(50))])
+    found = ask(pairs, trios)
+    assert found.status == "warned" and "0 of 50 pairs whole" in found.figure and "50 no pairs of two" in found.figure
+    nobody = cohort(plan)
+    assert ask(pairs, nobody).status == "not_evaluated"
+    assert ask(pairs, cohort()).status == "not_applicable"

@@ -18,7 +18,7 @@ from effectmeter.estimators.weighting import fit_weights
 from effectmeter.gates.agreement import agreement, immortal_time
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import balance_weighted, negative_controls, overlap
-from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.delivered import linkage, missing, pairs
 from effectmeter.gates.looks import looks
 from effectmeter.gates.people import clusters, follow_up, size, time_zero
 from effectmeter.gates.periods import placebo_period
@@ -41,6 +41,7 @@ class ComparisonCohort:
         immortal_time,
         follow_up,
         missing,
+        pairs,
         linkage,
         balance_weighted,
         overlap,

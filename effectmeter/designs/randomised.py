@@ -13,7 +13,7 @@ from effectmeter.estimators.base import EstimationError, Weights
 from effectmeter.gates.agreement import agreement, immortal_time
 from effectmeter.gates.base import Gate
 from effectmeter.gates.comparable import balance_randomised, negative_controls
-from effectmeter.gates.delivered import linkage, missing
+from effectmeter.gates.delivered import linkage, missing, pairs
 from effectmeter.gates.looks import looks
 from effectmeter.gates.people import clusters, follow_up, size, time_zero
 from effectmeter.gates.periods import placebo_period
@@ -33,6 +33,7 @@ class Randomised:
         immortal_time,
         follow_up,
         missing,
+        pairs,
         linkage,
         balance_randomised,
         placebo_period,

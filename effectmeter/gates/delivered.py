@@ -1,4 +1,4 @@
-"""Gates about what was delivered: missing characteristics and outcomes, and who was found in the outcomes' source.
+"""Gates about what was delivered: missing characteristics and outcomes, broken pairs, and who was found in the source.
 
 Here: shares per arm. Not here: how long people could be followed (`effectmeter.gates.people`), nor what missing
 outcomes would have to be to turn the answer (the design's ``tipping_point`` rows, which are quoted).
@@ -11,17 +11,20 @@ from collections.abc import Sequence
 import polars as pl
 
 from effectmeter.designs.base import AnalysisData
-from effectmeter.designs.questions import outcome_of
-from effectmeter.gates.base import Finding, arms_of, comma, contrast_pairs, facts_of, fold, gate, percent
+from effectmeter.designs.questions import outcome_of, primary_outcome, windows_of
+from effectmeter.gates.base import NOTHING, Finding, arms_of, comma, contrast_pairs, facts_of, fold, gate, percent
+from effectmeter.gates.people import counted_persons
 from effectmeter.results import Comparability, EffectRow, GateResult
 
 FEW_MISSING = 0.05
+WHOLE_PAIRS = 0.95
 LARGEST_DIFFERENCE = 0.05
 """Between arms, as a share: more may be no accident."""
 HIDING_DIFFERENCE = 0.2
 """A difference in the linked share that no outcome model can carry. On planted worlds a third not found against two in
 a hundred gave effects to programmes that had none, with every other gate passed (`docs/validation.md`: `unlinked`)."""
 _ADJUSTED = frozenset({"randomised", "comparison_cohort"})
+_NONE = "none missing"
 
 
 @gate(
@@ -56,7 +59,23 @@ def missing(data: AnalysisData, comparability: Comparability, effects: Sequence[
                 "Het plan gebruikt geen kenmerken of waarden die kunnen ontbreken.",
             )
         ]
-    return fold("missing", facts_of(missing).threshold, findings)
+    return fold("missing", facts_of(missing).threshold, _together(findings))
+
+
+def _together(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return one finding that names all that is missing; where one failed, each says for itself what it concerns."""
+    missed = [finding for finding in findings if finding.figure != _NONE]
+    if len(missed) < 2 or any(finding.status in ("failed", "not_applicable") for finding in findings):
+        return findings
+    warned = [finding for finding in missed if finding.status == "warned"]
+    return [
+        Finding(
+            "warned" if warned else "passed",
+            "; ".join(dict.fromkeys(finding.figure for finding in missed)),
+            " ".join(dict.fromkeys(finding.sentence for finding in warned or missed)),
+            " ".join(dict.fromkeys(finding.sentence_nl for finding in warned or missed)),
+        )
+    ]
 
 
 def _characteristics(data: AnalysisData, arms: Sequence[str], pairs: tuple[tuple[str, object], ...]) -> list[Finding]:
@@ -68,14 +87,15 @@ def _characteristics(data: AnalysisData, arms: Sequence[str], pairs: tuple[tuple
     shares = {name: [_share_null(data, arm, name) for arm in arms] for name in asked}
     if left_out is not None and max(left_out) > 0:
         shares = {"at least one": left_out}
+    gaps = {name: max(each) - min(each) for name, each in shares.items()}
     worst = max(shares, key=lambda name: max(shares[name]))
-    most = max(shares[worst])
-    gap = max((max(each) - min(each) for each in shares.values()), default=0.0)
+    if max(shares[worst]) <= data.plan.missing.max_share:
+        # few lack it, so what may warn is a difference between the arms: name the characteristic that differs most
+        worst = max(shares, key=lambda name: (gaps[name] > LARGEST_DIFFERENCE, max(shares[name])))
+    most, gap = max(shares[worst]), gaps[worst]
     figure = f"{' and '.join(percent(share) for share in shares[worst])} without '{worst}'"
     if most == 0.0:
-        return [
-            Finding("passed", "none missing", "No characteristic is missing.", "Er ontbreken geen kenmerken.", pairs)
-        ]
+        return [Finding("passed", _NONE, "No characteristic is missing.", "Er ontbreken geen kenmerken.", pairs)]
     if most > data.plan.missing.max_share or gap > LARGEST_DIFFERENCE:
         return [
             Finding(
@@ -112,7 +132,7 @@ def _outcome(
     """Judge one delivered outcome."""
     shares = [_share_null(data, arm, value) for arm in arms]
     most, limit = max(shares), data.plan.missing.max_share
-    figure = f"{' and '.join(percent(share) for share in shares)} without an outcome"
+    figure = f"{' and '.join(percent(share) for share in shares)} without '{outcome}'" if most > 0 else _NONE
     concerns = (*pairs, ("outcome", outcome))
     if most <= FEW_MISSING:
         return Finding(
@@ -126,23 +146,20 @@ def _outcome(
         return Finding(
             "failed",
             figure,
-            f"Too many outcomes are missing: up to {percent(most)} in one group, and {percent(limit)} is the most. "
-            "Those "
-            "without one may differ from the rest. Collect more outcomes.",
-            f"Er ontbreken te veel uitkomsten: tot {percent(most)} in één groep. Hoogstens {percent(limit)} mag. Wie "
-            "geen "
-            "uitkomst heeft, kan anders zijn dan de rest. Verzamel meer uitkomsten.",
+            f"Too many outcomes are missing ('{outcome}'): up to {percent(most)} in one group, and {percent(limit)} is "
+            "the most. Those without one may differ from the rest. Collect more outcomes.",
+            f"Er ontbreken te veel uitkomsten ('{outcome}'): tot {percent(most)} in één groep. Hoogstens "
+            f"{percent(limit)} mag. Wie geen uitkomst heeft, kan anders zijn dan de rest. Verzamel meer uitkomsten.",
             concerns,
         )
     tipping = _tipping(rows)
     return Finding(
         "warned",
         figure,
-        f"Outcomes are missing for up to {percent(most)} in one group. {tipping[0]} More outcomes would take this "
-        "away.",
-        f"In één groep ontbreekt de uitkomst bij {percent(most)} van de mensen. {tipping[1]} Met meer uitkomsten "
-        "vervalt "
-        "dit.",
+        f"Outcomes are missing ('{outcome}') for up to {percent(most)} in one group. {tipping[0]} More outcomes would "
+        "take this away.",
+        f"In één groep ontbreekt de uitkomst ('{outcome}') bij {percent(most)} van de mensen. {tipping[1]} Met meer "
+        "uitkomsten vervalt dit.",
         concerns,
     )
 
@@ -185,6 +202,81 @@ def _lost_at(data: AnalysisData, step: str, arms: Sequence[str]) -> list[float] 
     if not any(arm in steps for arm in arms):
         return None
     return [steps[arm].n_lost / max(steps[arm].n_before, 1) if arm in steps else 0.0 for arm in arms]
+
+
+@gate(
+    name="pairs",
+    rule="Matched pairs are compared whole: one treated and one comparison person, both counted. A pair that lacks one "
+    "of them drops out, and those that remain may differ from it. Warns when many drop, and says on which side "
+    "somebody is missing.",
+    threshold=f">= {percent(WHOLE_PAIRS)} of the pairs whole; never fails",
+    source="Agresti and Min 2004, doi:10.1093/biostatistics/5.3.429: McNemar's test sees whole pairs only",
+    hides=NOTHING,
+)
+def pairs(data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]) -> tuple[GateResult, ...]:
+    """Gate on the pairs that drop from the comparison of pairs, by the side that is missing."""
+    facts = facts_of(pairs)
+    if not data.plan.pairs:
+        return fold(
+            "pairs",
+            facts.threshold,
+            [Finding("not_applicable", "-", "The plan names no pairs.", "Het plan noemt geen paren.")],
+        )
+    outcome = primary_outcome(data.plan)
+    counted = counted_persons(data, outcome, windows_of(data.plan, outcome)[0])
+    people = data.persons.select("arm", "pair").with_columns(counted["is_counted"])
+    return fold(
+        "pairs",
+        facts.threshold,
+        [
+            _pairs_finding(
+                people.filter(pl.col("pair").is_not_null()), arms_of(data, treated), contrast_pairs(data.plan, label)
+            )
+            for treated, label in data.plan.contrasts
+        ],
+    )
+
+
+def _pairs_finding(people: pl.DataFrame, arms: Sequence[str], concerns: tuple[tuple[str, object], ...]) -> Finding:
+    """Judge the pairs of a contrast; of sets of another size nobody is picked to stand for the others."""
+    sides = [
+        ((pl.col("arm") == arm) & pl.col("is_counted")).sum().alias(side) for side, arm in zip("tc", arms, strict=True)
+    ]
+    sets = people.filter(pl.col("arm").is_in(list(arms))).group_by("pair").agg(sides)
+    n, whole = sets.height, sets.filter((pl.col("t") == 1) & (pl.col("c") == 1)).height
+    if n == 0:
+        return Finding(
+            "not_evaluated",
+            "no pairs delivered",
+            "Not evaluated: nobody has a pair. Deliver the pair of every person to have pairs compared.",
+            "Niet te toetsen: niemand hoort bij een paar. Lever per persoon het paar aan, dan kan het wel.",
+            concerns,
+        )
+    no_treated = sets.filter((pl.col("t") == 0) & (pl.col("c") > 0)).height
+    no_comparison = sets.filter((pl.col("c") == 0) & (pl.col("t") > 0)).height
+    neither = sets.filter((pl.col("t") == 0) & (pl.col("c") == 0)).height
+    larger = n - whole - no_treated - no_comparison - neither
+    figure = (
+        f"{whole} of {n} pairs whole; {no_comparison} without the comparison person, {no_treated} without the treated "
+        f"person, {neither} without both, {larger} no pairs of two"
+    )
+    if whole == n:
+        return Finding("passed", figure, "Every pair is whole.", "Elk paar is compleet.", concerns)
+    lost = (
+        f"{n - whole} of {n} pairs drop from the comparison of pairs. Missing are: the comparison person of "
+        f"{no_comparison}, the treated person of {no_treated}, both of {neither}. Sets of more than two: {larger}.",
+        f"{n - whole} van de {n} paren tellen niet mee als paar. Bij {no_comparison} ontbreekt de vergelijking. "
+        f"Bij {no_treated} ontbreekt de deelnemer, bij {neither} allebei. Groter dan twee: {larger}.",
+    )
+    if whole >= WHOLE_PAIRS * n:
+        return Finding("passed", figure, *lost, concerns)
+    return Finding(
+        "warned",
+        figure,
+        f"{lost[0]} Those that remain may differ from the rest. Follow and deliver both persons of every pair.",
+        f"{lost[1]} De rest kan anders zijn. Volg van elk paar beide personen, en lever beiden aan.",
+        concerns,
+    )
 
 
 @gate(

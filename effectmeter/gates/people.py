@@ -46,7 +46,7 @@ def _units(data: AnalysisData) -> Iterator[tuple[str, str, str, int | None, tupl
             yield treated, label, outcome, window, pairs
 
 
-def _counted(data: AnalysisData, outcome: str, window: int | None) -> pl.DataFrame:
+def counted_persons(data: AnalysisData, outcome: str, window: int | None) -> pl.DataFrame:
     """Return arm and is_counted per person: with a full window, or any observation where there is no fixed window."""
     value = outcome_of(data.plan, outcome).value
     if value is not None:
@@ -83,7 +83,7 @@ def size(data: AnalysisData, comparability: Comparability, effects: Sequence[Eff
         )
     findings = []
     for treated, _, outcome, window, pairs in _units(data):
-        counted = _counted(data, outcome, window)
+        counted = counted_persons(data, outcome, window)
         numbers = [int(counted.filter(pl.col("arm") == arm)["is_counted"].sum()) for arm in arms_of(data, treated)]
         smallest = min(numbers)
         figure = f"{' and '.join(map(str, numbers))} persons"

@@ -88,6 +88,8 @@ GATES: Mapping[str, tuple[Words, Words]] = {
                       {"nl": "Wijzen de studies dezelfde kant op?", "en": "Do the studies agree?"}),
     "missing": ({"nl": "Ontbrekende gegevens", "en": "Missing data"},
                 {"nl": "Is van genoeg mensen alles bekend?", "en": "Is everything known of enough people?"}),
+    "pairs": ({"nl": "Hele paren", "en": "Whole pairs"},
+              {"nl": "Zijn van elk paar beide personen te volgen?", "en": "Can both of each pair be followed?"}),
     "linkage": ({"nl": "Gevonden in de bron", "en": "Found in the source"},
                 {"nl": "Is van beide groepen een even groot deel gevonden?",
                  "en": "Was as much of both groups found?"}),
