@@ -131,10 +131,8 @@ def _model(
     model, remedies = _Model(), _remedies(rows)
     for variants in cells.values():
         cell = variants[0]
-        mask = 9 if cell.shown is None and cell.true < context.rules.minimum_persons else None
-        low, high = rounded_limits(
-            cell.shown, context.rules, mask=None if mask is None else context.rules.minimum_persons - 1
-        )
+        least = context.rules.minimum_persons
+        low, high = rounded_limits(cell.shown, context.rules, mask=least - 1 if cell.true < least else None)
         model.counts[cell.name], model.true[cell.name] = Count(cell.name, low, high), cell.true
     _within_groups(cells, model)
     _of_other_people(cells, model, context)
@@ -144,7 +142,7 @@ def _model(
     _of_last_edition(rows, cells, model, context, ledger)
     for variants in cells.values():
         cell = variants[0]
-        if cell.shown is None and 0 < cell.true < context.rules.minimum_persons:
+        if cell.shown is None and cell.true < context.rules.minimum_persons:
             model.targets.append(Target(cell.name, {cell.name: 1.0}, cell.true, _others(cells, cell)))
     return model, remedies
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from effectmeter import disclosure
 from effectmeter.cleared_tables import frame_of
-from effectmeter.clearing import SATURATED
+from effectmeter.clearing_figures import SATURATED
 from effectmeter.disclosure import Rules
 from effectmeter.results import SeriesPoint, TrialEffect
 from effectmeter.results import as_record as record_of

@@ -1,36 +1,26 @@
 """Every row of the effects table through the release gate: shown with safe figures, or suppressed with the reason.
 
 Here: which rule of `effectmeter.disclosure` meets which row. Not here: the rules themselves, rows that give each other
-away (`effectmeter.clearing_sets`), nor the other tables (`effectmeter.cleared_tables`).
+away (`effectmeter.clearing_sets`), how its figures are written (`effectmeter.clearing_figures`), nor the other tables
+(`effectmeter.cleared_tables`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from statistics import NormalDist
 from typing import Any
 
 from effectmeter import disclosure
-from effectmeter.clearing_context import FIGURES, ClearedRow, Context, Key, blank, no_years
+from effectmeter.clearing_context import ClearedRow, Context, Key, blank, no_years
+from effectmeter.clearing_figures import from_counts, rounded, time_base, with_changes
 from effectmeter.clearing_sets import with_complements, without_remainders
-from effectmeter.disclosure import FromCounts, Pair
+from effectmeter.disclosure import Pair
 from effectmeter.disclosure_texts import Counted, clear_text
 from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
-from effectmeter.looks import look_number, verdict_interval, verdict_level
+from effectmeter.looks import look_number, verdict_level
 from effectmeter.results import EffectRow
-
-SATURATED: Mapping[str, tuple[Callable[[Pair, Pair], FromCounts | None], bool]] = {
-    "risk_ratio": (disclosure.risk_ratio_from, True),
-    "odds_ratio": (disclosure.odds_ratio_from, True),
-    "risk_difference": (disclosure.risk_difference_from, True),
-    "rate_ratio": (disclosure.rate_ratio_from, False),
-    "rate_difference": (disclosure.rate_difference_from, False),
-    "level_ratio": (disclosure.rate_ratio_from, False),
-}
-"""Measures that two pairs of counts give exactly: how, and whether the second pair is persons (else person-years, or
-the periods of a series without a population)."""
 
 _BINOMIAL = frozenset({"risk_ratio", "odds_ratio", "risk_difference", "hazard_ratio"})
 
@@ -53,8 +43,8 @@ def persons_with_event(rows: Sequence[EffectRow]) -> dict[Key, Pair]:
 
 def clear_effects(rows: Sequence[EffectRow], context: Context) -> list[ClearedRow]:
     """Return all rows as they may be published, secondary suppression included."""
-    cleared = with_complements([clear_row(row, context) for row in rows], context)
-    return without_remainders(cleared, rows, context)
+    cleared = with_changes(rows, [clear_row(row, context) for row in rows], context)
+    return without_remainders(with_complements(cleared, context), rows, context)
 
 
 def clear_row(row: EffectRow, context: Context) -> ClearedRow:
@@ -69,9 +59,8 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
             counted, events_treated=None, events_comparison=None, **blank(), **no_years(), **_texts(row, context)
         )
         # also where the gate hid a small cell first: the total less the other subgroups would give it
-        return ClearedRow(
-            bare, _lost_a_count(row, bare, ("n_treated", "n_comparison")) or any(_few_events(row, context))
-        )
+        is_masked = row.status == "suppressed" or _lost_a_count(row, bare, ("n_treated", "n_comparison"))
+        return ClearedRow(bare, is_masked or any(_few_events(row, context)))
     refusal = _refusal(row, context)
     if refusal is not None:
         return ClearedRow(
@@ -80,8 +69,8 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
     few = _few_events(row, context)
     if any(few):
         return ClearedRow(_with_bound(row, counted, few, context), True)
-    saturated = _from_counts(row, counted, context)
-    cleared = saturated if saturated is not None else _rounded(counted)
+    saturated = from_counts(row, counted, context)
+    cleared = saturated if saturated is not None else rounded(counted)
     return ClearedRow(
         cleared, _lost_a_count(row, cleared, ("n_treated", "n_comparison", "events_treated", "events_comparison"))
     )
@@ -247,7 +236,7 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
     binomial = row.measure in _BINOMIAL
     base: tuple[float | None, float | None] = (counted.n_treated, counted.n_comparison)
     if not binomial:
-        base = _time_base(counted, context)
+        base = time_base(counted, context)
     raw_answers = row.analysis == "unadjusted" or row.design == "randomised"
     is_effect = row.is_ratio and row.estimator not in NO_EFFECT_ESTIMATORS
     if not is_effect or not raw_answers or base[0] is None or base[1] is None:
@@ -271,113 +260,3 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
         verdict_low=disclosure.round_figure(bounds[0]),
         verdict_high=disclosure.round_figure(bounds[1]),
     )
-
-
-def _time_base(row: EffectRow, context: Context) -> tuple[float | None, float | None]:
-    """Return the time that a row's events were counted over: person-years, or the periods of a series without them."""
-    years = (row.person_years_treated, row.person_years_comparison)
-    if context.unit == "period" and years == (None, None):
-        return row.n_treated, row.n_comparison
-    return years
-
-
-def _from_counts(row: EffectRow, counted: EffectRow, context: Context) -> EffectRow | None:
-    """Return a saturated row computed again from its published counts, or None when the row is not saturated.
-
-    Saturated is what its own counts give back, whatever the row is called: an adjusted row of a plan without
-    covariates is as open as an unadjusted one.
-    """
-    if row.measure == "percent_change":
-        found = _from_counts(_as_ratio(row), _as_ratio(counted), context)
-        return None if found is None else _as_percent(found)
-    if row.measure not in SATURATED or row.estimate is None or row.estimator in NO_EFFECT_ESTIMATORS:
-        return None
-    compute, on_persons = SATURATED[row.measure]
-    raw, published = _pairs(row, on_persons, context), _pairs(counted, on_persons, context)
-    exact = None if raw is None else compute(*raw)
-    if exact is None or not math.isclose(exact.value, row.estimate, rel_tol=1e-4, abs_tol=1e-6):
-        return None
-    again = None if published is None else compute(*published)
-    if again is None or published is None:
-        return replace(_rounded(counted), std_error=None)
-    error = again.std_error * disclosure.inflation(row.std_error, exact.std_error)
-    reach = NormalDist().inv_cdf((1 + row.conf_level) / 2) * error
-    low, high = (
-        (again.value * math.exp(-reach), again.value * math.exp(reach))
-        if row.is_ratio
-        else (again.value - reach, again.value + reach)
-    )
-    scale = 1.0 if row.is_ratio else published[0][1] / published[1][1]
-    verdict = verdict_interval(
-        again.value,
-        error,
-        low,
-        high,
-        looks=context.looks,
-        look=look_number(context.looks, row.quarter),
-        is_ratio=row.is_ratio,
-        level=row.conf_level,
-        scale=scale,
-    )
-    distance = abs(math.log(again.value) if row.is_ratio else again.value) / error if error else 0.0
-    return replace(
-        counted,
-        estimate=disclosure.round_figure(again.value, 4),
-        conf_low=disclosure.round_figure(low, 4),
-        conf_high=disclosure.round_figure(high, 4),
-        std_error=disclosure.round_figure(error, 4),
-        verdict_low=disclosure.round_figure(verdict[0], 4),
-        verdict_high=disclosure.round_figure(verdict[1], 4),
-        p_value=disclosure.round_figure(2 * NormalDist().cdf(-distance), 3),
-        p_value_adjusted=disclosure.round_figure(row.p_value_adjusted),
-    )
-
-
-def _pairs(row: EffectRow, on_persons: bool, context: Context) -> tuple[Pair, Pair] | None:
-    """Return events and base of a row; None where one is missing."""
-    base = (row.n_treated, row.n_comparison) if on_persons else _time_base(row, context)
-    events = (row.events_treated, row.events_comparison)
-    if base[0] is None or base[1] is None or events[0] is None or events[1] is None:
-        return None
-    return (events[0], events[1]), (float(base[0]), float(base[1]))
-
-
-_LIMITS = ("estimate", "conf_low", "conf_high", "verdict_low", "verdict_high")
-
-
-def _as_ratio(row: EffectRow) -> EffectRow:
-    """Return a change in per cent as its ratio."""
-    figures: dict[str, Any] = {
-        name: None if (value := getattr(row, name)) is None else 1 + value / 100 for name in _LIMITS
-    }
-    ratio = figures["estimate"]
-    error = row.std_error / (100 * ratio) if row.std_error and ratio and ratio > 0 else None
-    return replace(row, measure="rate_ratio", std_error=error, **figures)
-
-
-def _as_percent(row: EffectRow) -> EffectRow:
-    """Return a ratio as its change in per cent, with the decimals that the ratio had."""
-    figures: dict[str, Any] = {
-        name: None if (value := getattr(row, name)) is None else disclosure.round_figure(100 * (value - 1))
-        for name in _LIMITS
-    }
-    error = None if row.std_error is None or row.estimate is None else 100 * row.estimate * row.std_error
-    return replace(row, measure="percent_change", std_error=disclosure.round_figure(error), **figures)
-
-
-def _rounded(row: EffectRow) -> EffectRow:
-    """Return a model's row with two decimals; a change in per cent without, as its ratio has two.
-
-    Differences between areas are per inhabitant, or on the scale of what was delivered: they get the decimals that
-    their interval deserves.
-    """
-    decimals = 0 if row.measure == "percent_change" else 2
-    if row.design in _OWN_SCALE and row.measure.endswith("difference") and row.conf_low is not None:
-        decimals = disclosure.decimals_of(None if row.conf_high is None else row.conf_high - row.conf_low)
-    figures: dict[str, Any] = {name: disclosure.round_figure(getattr(row, name), decimals) for name in FIGURES}
-    for name in ("p_value", "p_value_adjusted"):
-        figures[name] = disclosure.round_figure(getattr(row, name), 3)
-    return replace(row, **figures)
-
-
-_OWN_SCALE = frozenset({"staggered_areas"})

@@ -68,16 +68,24 @@ def subgroup_column(subgroup: str) -> tuple[str, bool]:
 
 
 def without_remainders(cleared: Sequence[ClearedRow], rows: Sequence[EffectRow], context: Context) -> list[ClearedRow]:
-    """Mask the counts of a row that leaves one trial out where the whole less this row would be a small cell."""
+    """Mask the counts of a row that leaves one trial out where the whole less this row would be a small cell.
+
+    Of persons every row that leaves a site out loses its counts: the whole less such a row is that site.
+    """
     names = ("n_treated", "n_comparison", "events_treated", "events_comparison")
     whole: dict[Key, EffectRow] = {}
     for row in rows:
         if row.subgroup is None and row.analysis in {"primary", "secondary"}:
-            whole.setdefault((row.contrast, row.outcome, row.measure), row)
+            whole.setdefault((row.contrast, row.outcome, row.measure, row.window_days), row)
     result = list(cleared)
     for index, row in enumerate(rows):
-        total = whole.get((row.contrast, row.outcome, row.measure))
-        if total is None or not (row.subgroup or "").startswith("without="):
+        total = whole.get((row.contrast, row.outcome, row.measure, row.window_days))
+        if not (row.subgroup or "").startswith("without="):
+            continue
+        if context.unit == "person":
+            result[index] = without_counts(row, result[index])
+            continue
+        if total is None:
             continue
         pairs = [(getattr(total, name), getattr(row, name)) for name in names]
         rests = [of - own for of, own in pairs if of is not None and own is not None]

@@ -211,6 +211,19 @@ def round_figure(value: float | None, decimals: int = 2) -> float | None:
     return round(value, decimals) + 0.0
 
 
+def round_p(value: float | None) -> float | None:
+    """Round a p-value as reports need it and no further: two decimals, the smallest ones upwards to 0.005 or 0.001.
+
+    Examples
+    --------
+    >>> [round_p(value) for value in (0.04743, 0.0031, 0.0000012, 1.0, None)]
+    [0.05, 0.005, 0.001, 1.0, None]
+    """
+    if value is None or not math.isfinite(value):
+        return None
+    return 0.001 if value <= 0.001 else 0.005 if value <= 0.005 else max(round(value, 2), 0.01)
+
+
 def decimals_of(width: float | None) -> int:
     """Return how many decimals a difference deserves: two digits of its interval's width, never fewer than two.
 

@@ -316,13 +316,12 @@ def _of_arms(rows: Sequence[Row], decisions: Mapping[str, Decision], what: str, 
     arms = dict.fromkeys(row.arm for row in rows)  # type: ignore[attr-defined]
     if all((found := decisions.get(f"persons|{arm}")) is None or _is_current(found) for arm in arms):
         return tuple(rows)
-    made = [
-        _row(row_type, record)
+    left = {
+        arm: [_row(row_type, record) for record in decisions[f"persons|{arm}"].content if record.get("_") == what]
         for arm in arms
-        for record in decisions[f"persons|{arm}"].content
-        if record.get("_") == what
-    ]
-    return tuple(sorted(made, key=lambda row: getattr(row, "step", 0)))
+    }
+    in_order = [left[row.arm].pop(0) for row in rows if left[row.arm]]  # type: ignore[attr-defined]
+    return (*in_order, *(row for rest in left.values() for row in rest))
 
 
 def _made(

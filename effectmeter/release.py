@@ -233,12 +233,28 @@ def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
             for entry in findings.contributors
             if entry.largest_treated or entry.largest_comparison
         },
+        within=_within(plan),
         parts_of_areas={
             (entry.outcome, entry.subgroup): (entry.n_areas, entry.n_events)
             for entry in findings.contributors
             if entry.subgroup is not None and entry.n_areas is not None
         },
     )
+
+
+def _within(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return per outcome the wider ones: the same event, and conditions that let at least as much through."""
+    counted = {name: outcome for name, outcome in plan.outcomes.items() if outcome.value is None}
+    return {
+        name: tuple(
+            wider
+            for wider, other in counted.items()
+            if wider != name
+            and (other.event or wider) == (outcome.event or name)
+            and all(key in outcome.where and {*outcome.where[key]} <= {*values} for key, values in other.where.items())
+        )
+        for name, outcome in counted.items()
+    }
 
 
 _PARTS = ("event_time", "cohort", "period")
