@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +47,28 @@ def held(folder: Path, patience: float) -> Iterator[Path | None]:
         # first the folder and then the lock: whoever waits finds that what it locked is no longer there
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
+
+
+@contextmanager
+def unnamed_file(folder: Path) -> Iterator[Path]:
+    """Yield the path of a private file that has no name on disk: it is gone with its process, however that ends.
+
+    Notes
+    -----
+    Where the system has no ``/proc`` (macOS) the file keeps its name until the block ends.
+    """
+    handle, name = tempfile.mkstemp(dir=folder)
+    named = Path(name)
+    opened = Path(f"/proc/self/fd/{handle}")
+    try:
+        if opened.exists():
+            named.unlink()
+            yield opened
+        else:
+            yield named
+    finally:
+        os.close(handle)
+        named.unlink(missing_ok=True)
 
 
 def clear_stale(folder: Path, keep: Path | None = None) -> list[Path]:

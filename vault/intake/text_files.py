@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import io
 import re
-import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from effectmeter.plan import SourceTable
 from sql import identifier
 from vault.intake.delivered import DeliveredFile
 from vault.intake.raw_table import QUOTES_DO_NOT_PAIR, WRONG_WIDTH, RawTable, checked_header
+from vault.scratch import unnamed_file
 
 _CHUNK = 2**20
 _LONGEST_LINE = 8_000_000
@@ -91,22 +91,20 @@ def read_text(
     expected
         Column names that the plan hopes to find: they settle which delimiter it is.
     scratch
-        Private folder for copies, which are removed again whatever happens.
+        Private folder for copies; they have no name there, so that nothing of them is left whatever happens.
 
     Raises
     ------
     DeliveryError
         No text, unknown encoding, no or double header, or lines that do not add up.
     """
-    copies = scratch / f"{name}.copies"
-    copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        survey = _survey(file, source)
-        readable = _prepare(file, source, survey, expected, copies)
-        return _read(connection, file, name, readable, survey, copies)
-    finally:
-        connection.execute("drop table if exists text_rejects; drop table if exists text_scans")
-        shutil.rmtree(copies, ignore_errors=True)
+    with unnamed_file(scratch) as copy, unnamed_file(scratch) as lines:
+        try:
+            survey = _survey(file, source)
+            readable = _prepare(file, source, survey, expected, copy)
+            return _read(connection, file, name, readable, survey, lines)
+        finally:
+            connection.execute("drop table if exists text_rejects; drop table if exists text_scans")
 
 
 def _read(
@@ -115,17 +113,16 @@ def _read(
     name: str,
     readable: _Readable,
     survey: _Survey,
-    copies: Path,
+    lines: Path,
 ) -> RawTable:
     parsed = _parse(connection, file, name, readable.path, readable, readable.skip, survey.has_quotes)
     kept_lines = np.arange(readable.n_lines, dtype=np.int64) + readable.skip + 1
     set_aside: tuple[tuple[int, str], ...] = ()
     has_odd_quotes = parsed.has_swallowed_rows or any(reason == QUOTES_DO_NOT_PAIR for _, reason in parsed.rejected)
     if has_odd_quotes or parsed.n_lines != readable.n_lines:
-        copy = copies / "lines.csv"
-        kept_lines, odd_lines = _copy_lines(readable, copy, leave_out_odd_quotes=has_odd_quotes)
+        kept_lines, odd_lines = _copy_lines(readable, lines, leave_out_odd_quotes=has_odd_quotes)
         set_aside = tuple((line, QUOTES_DO_NOT_PAIR) for line in odd_lines)
-        parsed = _parse(connection, file, name, copy, readable, 0, survey.has_quotes)
+        parsed = _parse(connection, file, name, lines, readable, 0, survey.has_quotes)
         if parsed.has_swallowed_rows or parsed.n_lines != len(kept_lines):
             raise DeliveryError(
                 "quotes in the file do not pair up, so that rows run into each other",
@@ -205,7 +202,7 @@ def _survey_as(file: DeliveredFile, encoding: str) -> _Survey:
 
 
 def _prepare(
-    file: DeliveredFile, source: SourceTable, survey: _Survey, expected: Sequence[str], copies: Path
+    file: DeliveredFile, source: SourceTable, survey: _Survey, expected: Sequence[str], copy: Path
 ) -> _Readable:
     """Find header and delimiter; copy the file when DuckDB could not read it as it is."""
     line, cells_line, delimiter = _header_line(file, source, survey)
@@ -221,7 +218,7 @@ def _prepare(
     header = checked_header(_cells(cells_line, delimiter), file.name)
     path, n_lines = file.path, survey.n_lines
     if survey.encoding not in ("utf-8", "utf-8-sig") or survey.n_line_ends > 1 or source.skip_footer:
-        path = copies / "copy.csv"
+        path = copy
         n_lines = _transcode(file.path, survey.encoding, path, source.skip_footer)
     return _Readable(path, header, delimiter, max(0, n_lines - line), line)
 
