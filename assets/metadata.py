@@ -15,6 +15,7 @@ from effectmeter.disclosure_texts import clear_figure
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep
 from effectmeter.schema import Table
+from effectmeter.shapes import SHAPES
 
 
 def safe_count(count: int, plan: Plan) -> str:
@@ -43,8 +44,12 @@ def row_count(count: int, plan: Plan) -> dict[str, int]:
 
 
 def safe_figure(figure: str, plan: Plan, n: int | None = None) -> str:
-    """Return a check's figure as the release gate would show it; `n` is the smallest arm, for percentages."""
-    return clear_figure(figure, rules_of(plan), n=n)
+    """Return a check's figure as the release gate would show it; `n` is the smallest arm, for percentages.
+
+    Areas, periods and trials are public: of designs on them only figures that name people or events are masked.
+    """
+    is_person = SHAPES[plan.design].unit == "person"
+    return clear_figure(figure, rules_of(plan), n=n, counted="all" if is_person else "named")
 
 
 def rules_of(plan: Plan) -> Rules:

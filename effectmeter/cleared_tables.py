@@ -6,6 +6,7 @@ here: the effects table (`effectmeter.clearing`) and the verdict (`effectmeter.r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,6 @@ from effectmeter import disclosure
 from effectmeter.claims import tested_row
 from effectmeter.disclosure import Rules, Step
 from effectmeter.disclosure_texts import Counted, clear_figure, clear_text
-from effectmeter.gates.people import ENOUGH_CLUSTERS, ENOUGH_PERSONS, FEWEST_CLUSTERS, FEWEST_PERSONS
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep, BalanceRow, ClaimRuling, CurvePoint, EffectRow, GateResult, OverlapRow
 from effectmeter.results import as_record as record_of
@@ -49,11 +49,9 @@ def clear_gates(
 
 
 def _clear_gate(gate: GateResult, rules: Rules, n: float | None, counted: Counted) -> GateResult:
-    is_all = counted == "all"
-    below = _ASKED.get((gate.gate, gate.status), 0) if is_all else 0
     return replace(
         gate,
-        figure=clear_figure(gate.figure, rules, below=below, n=n if is_all else None, counted=counted),
+        figure=clear_figure(gate.figure, rules, n=n if counted == "all" else None, counted=counted),
         sentence=clear_text(gate.sentence, rules, "en", counted=counted),
         sentence_nl=clear_text(gate.sentence_nl, rules, "nl", counted=counted),
     )
@@ -61,14 +59,6 @@ def _clear_gate(gate: GateResult, rules: Rules, n: float | None, counted: Counte
 
 _ABOUT_ROWS = frozenset({"agreement", "looks"})
 """Gates that count analyses or quarters, in every design."""
-
-_ASKED = {
-    ("size", "warned"): ENOUGH_PERSONS,
-    ("size", "failed"): FEWEST_PERSONS,
-    ("clusters", "warned"): ENOUGH_CLUSTERS,
-    ("clusters", "failed"): FEWEST_CLUSTERS,
-}
-"""What a gate that counts people or groups asked for and did not get."""
 
 
 def clear_claims(
@@ -145,9 +135,43 @@ def clear_balance(
             name: None if is_few else disclosure.round_share(getattr(row, name), size, rules)
             for name, size in sizes.items()
         }
-        smd = {name: disclosure.round_figure(getattr(row, name)) for name in ("smd_before", "smd_after")}
-        records.append(record_of(row) | means | smd | {"is_suppressed": is_few})
+        records.append(record_of(row) | means | _differences(row, means, is_few) | {"is_suppressed": is_few})
     return frame_of("balance", records)
+
+
+def _differences(row: BalanceRow, means: Mapping[str, float | None], is_few: bool) -> dict[str, float | None]:
+    """Return standardised differences: of a share from the published shares, of a masked one to a tenth.
+
+    With the means shown in fives, an exact difference to two decimals would give the exact shares back.
+    """
+    exact = {"smd_before": row.smd_before, "smd_after": row.smd_after}
+    pairs = {
+        "smd_before": ("mean_treated", "mean_comparison_before"),
+        "smd_after": ("mean_treated", "mean_comparison_after"),
+    }
+    raw = (row.mean_treated, row.mean_comparison_before, row.mean_comparison_after)
+    if not all(0 <= mean <= 1 for mean in raw):
+        return {name: disclosure.round_figure(value) for name, value in exact.items()}
+    result: dict[str, float | None] = {}
+    for name, (one, other) in pairs.items():
+        step = getattr(row, one) - getattr(row, other)
+        shown = (means[one], means[other])
+        if is_few or shown[0] is None or shown[1] is None or abs(step) < 1e-9:
+            result[name] = disclosure.round_figure(exact[name], 1)
+        else:
+            result[name] = disclosure.round_figure((shown[0] - shown[1]) * exact[name] / step)
+    return result
+
+
+def with_published_differences(gates: Sequence[GateResult], balance: pl.DataFrame) -> list[GateResult]:
+    """Return the gates, the largest difference that one quotes being the one of the published table."""
+    shown = {row["term"]: abs(row["smd_after"]) for row in reversed(balance.to_dicts()) if row["smd_after"] is not None}
+
+    def quoted(match: re.Match[str]) -> str:
+        value = shown.get(match.group(2))
+        return match.group(0) if value is None else f"SMD {value:.2f} ({match.group(2)})"
+
+    return [replace(gate, figure=re.sub(r"SMD (\d+\.\d+) \(([^()]+)\)", quoted, gate.figure)) for gate in gates]
 
 
 def _is_rare(mean: float, n: int | None, rules: Rules) -> bool:
@@ -218,12 +242,17 @@ def _last_day(points: Sequence[CurvePoint], plan: Plan) -> int:
     return min(windows) if windows else 28 * -(-last // 28)
 
 
-def clear_checks(checks: Sequence[Mapping[str, Any]], rules: Rules, n: float | None = None) -> pl.DataFrame:
-    """Return the data-quality checks with the counts in their figures rounded or masked; `n` as in `clear_gates`."""
+def clear_checks(
+    checks: Sequence[Mapping[str, Any]], rules: Rules, n: float | None = None, counted: Counted = "all"
+) -> pl.DataFrame:
+    """Return the data-quality checks with counts in their figures rounded or masked; `n`, `counted` as for gates.
+
+    Of areas, periods and trials the rows that a check counts are public; people and events that it names are not.
+    """
     return frame_of(
         "checks",
         (
-            {**check, "figure": clear_figure(str(check["figure"]), rules, n=n), "is_suppressed": False}
+            {**check, "figure": clear_figure(str(check["figure"]), rules, n=n, counted=counted), "is_suppressed": False}
             for check in checks
         ),
     )

@@ -20,6 +20,7 @@ _NUMBER = {
     "nl": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:\.\d{3})+|\d+(?:,\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
     "en": re.compile(r"(?<![\w.,/^-])([1-9]\d{0,2}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w/]|[.,]\d)(\s?%)?"),
 }
+_RANGE_END = {"nl": re.compile(r"(?<=\d)-(\d+,\d{3,})"), "en": re.compile(r"(?<=\d)-(\d+\.\d{3,})")}
 _NOT_PERSONS = re.compile(
     r"\s*(?:days?|dag(?:en)?|weeks?|weken|months?|maand(?:en)?|years?|jaar|jaren|covariates?|kenmerk(?:en)?|windows?|"
     r"outcomes?|uitkomst(?:en)?|looks?|times|keer|columns?|kolom(?:men)?|terms?|termen|could be used|"
@@ -69,7 +70,7 @@ def safe_percentage(percentage: float, n: float | None, rules: Rules) -> str:
     return f"{100 * min(round_count(count, rules.rounding_base), whole) / whole:.0f} %"
 
 
-def clear_figure(text: str, rules: Rules, *, below: int = 0, n: float | None = None, counted: Counted = "all") -> str:
+def clear_figure(text: str, rules: Rules, *, n: float | None = None, counted: Counted = "all") -> str:
     """Return a figure of a check or a gate as `clear_text` does, without what would give a masked count back.
 
     Parameters
@@ -97,7 +98,7 @@ def clear_figure(text: str, rules: Rules, *, below: int = 0, n: float | None = N
         return f"{part} / {total} ({100 * min(shown / whole, 1):.0f} %)"
 
     own = _OF_A_TOTAL.sub(with_own_share, text)
-    cleared = clear_text(own, rules, below=below, n=n if own == text else None, counted=counted)
+    cleared = clear_text(own, rules, n=n if own == text else None, counted=counted)
     return _GIVES_A_COUNT_BACK.sub("", cleared) if re.search(r"< \d+(?![\d.]| %)", cleared) else cleared
 
 
@@ -124,7 +125,6 @@ def clear_text(
     rules: Rules,
     language: str = "",
     *,
-    below: int = 0,
     n: float | None = None,
     counted: Counted = "all",
 ) -> str:
@@ -137,8 +137,6 @@ def clear_text(
     ----------
     language
         ``nl`` or ``en``, for decimal signs and words; empty for a figure, which is written the English way.
-    below
-        Counts below it read as just that: 19, where 20 were asked, must not be rounded to 20.
     n
         Persons that percentages are of, where they are of persons.
     counted
@@ -146,14 +144,16 @@ def clear_text(
 
     Examples
     --------
-    >>> clear_text("19 and 61 clusters", Rules(), below=20)
-    '< 20 and 60 clusters'
+    >>> clear_text("19 and 61 clusters", Rules())
+    '15 and 60 clusters'
     >>> clear_text("48 and 7 persons within 364 days, p = 0.00321", Rules())
     '50 and < 10 persons within 364 days, p = 0.00'
     >>> clear_text("97,43 % van 1.216 personen", Rules(), "nl")
     '97 % van 1215 personen'
     >>> clear_text("7 trials, 4 and 61 events, Q 9.1 on 6, 12 areas", Rules(), counted="named")
     '7 trials, < 10 and 60 events, Q 9.1 on 6, 12 areas'
+    >>> clear_text("tau2 0.0312 (0.0041-0.2519)", Rules())
+    'tau2 0.03 (0.00-0.25)'
     """
     decimal_sign = "," if language == "nl" else "."
 
@@ -164,15 +164,20 @@ def clear_text(
         if decimal_sign in number:
             value, decimals = float(number.replace(",", ".")), len(number.split(decimal_sign)[1])
             return f"{value:.{min(decimals, 2)}f}".replace(".", decimal_sign)
-        if counted == "named" and not _PEOPLE_OR_EVENTS.match(text[match.end() :]):
+        before, after = ranges[: match.start()], ranges[match.end() :]
+        if counted == "named" and not _PEOPLE_OR_EVENTS.match(after):
             return match.group(0)
-        if _NOT_PERSONS.match(text[match.end() :]) or _A_STATISTIC.search(text[: match.start()]):
+        if _NOT_PERSONS.match(after) or _A_STATISTIC.search(before):
             return match.group(0)
         count = int(re.sub(r"[.,]", "", number))
         if count == 0:
             return match.group(0)
-        if count < max(below, rules.minimum_persons):
-            return _MASKED[language].format(max(below, rules.minimum_persons))
+        if count < rules.minimum_persons:
+            return _MASKED[language].format(rules.minimum_persons)
         return str(safe_count(count, rules))
 
-    return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, text)
+    def end_of_range(match: re.Match[str]) -> str:
+        return f"-{float(match.group(1).replace(',', '.')):.2f}".replace(".", decimal_sign)
+
+    ranges = _RANGE_END["nl" if language == "nl" else "en"].sub(end_of_range, text)
+    return _NUMBER["nl" if language == "nl" else "en"].sub(replaced, ranges)

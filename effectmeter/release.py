@@ -177,7 +177,9 @@ def _cleared(
     counted: Counted = "all" if are_persons else "named"
     rows = tuple(entry.row for entry in cleared)
     least = _smallest_arm(findings) if are_persons else None
+    balance = cleared_tables.clear_balance(findings.balance, _persons(findings) if are_persons else {}, rules)
     gates = cleared_tables.clear_gates(findings.gates, rules, least, counted)
+    gates = cleared_tables.with_published_differences(gates, balance)
     claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules, counted)
     row = primary_row(rows)
     period = _period(findings.series_points)
@@ -191,12 +193,12 @@ def _cleared(
         "verdict": _verdict_frame(findings.verdict, facts, frequencies),
         "numbers": _numbers_frame(findings, attrition, rules),
         "attrition": attrition,
-        "balance": cleared_tables.clear_balance(findings.balance, _persons(findings) if are_persons else {}, rules),
+        "balance": balance,
         "overlap": cleared_tables.clear_overlap(findings.overlap, rules, are_persons=are_persons),
         "curves": _curves(findings, plan, rules),
         "series_points": cleared_points.clear_series_points(_visible_points(findings), rules),
         "trial_effects": cleared_points.clear_trial_effects(_visible_trials(findings), rules),
-        "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules, least),
+        "checks": cleared_tables.clear_checks([as_record(check) for check in findings.checks], rules, least, counted),
     }
     return Cleared(
         programme=plan.programme,

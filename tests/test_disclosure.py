@@ -207,8 +207,19 @@ def test_counts_in_sentences_are_cleared_and_other_figures_are_not(text: str, la
 
 
 def test_a_count_that_was_too_small_does_not_read_as_enough() -> None:
-    assert disclosure_texts.clear_text("19 and 61 clusters", RULES, below=20) == "< 20 and 60 clusters"
-    assert disclosure_texts.clear_text("9 and 61 clusters", RULES, below=10) == "< 10 and 60 clusters"
+    assert disclosure_texts.clear_text("19 and 61 clusters", RULES) == "15 and 60 clusters"
+    assert disclosure_texts.clear_text("9 and 61 clusters", RULES) == "< 10 and 60 clusters"
+
+
+def test_no_published_count_reads_as_enough_when_it_is_not_nor_tells_it_within_two() -> None:
+    """Beside a gate that warns below 20, a published 20 would leave 18 and 19 only."""
+    for threshold in RULES.thresholds:
+        behind: dict[int | None, list[int]] = {}
+        for count in range(10, 100):
+            if count < threshold:
+                behind.setdefault(disclosure.safe_count(count, RULES), []).append(count)
+        assert all(shown is not None and shown < threshold for shown in behind)
+        assert min(len(counts) for counts in behind.values()) >= 3
 
 
 def test_a_small_cell_that_a_gate_hid_is_not_the_total_less_its_siblings() -> None:

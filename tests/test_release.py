@@ -10,7 +10,7 @@ import pytest
 import report_findings as made
 
 from effectmeter.cleared_document import from_document, to_document
-from effectmeter.passport import build_passport
+from effectmeter.passport import approved, build_passport, concept_of, sealed
 from effectmeter.release import Cleared, clear
 from effectmeter.schema import RESULT_TABLES
 
@@ -91,7 +91,7 @@ def test_gates_tell_rounded_counts() -> None:
     plan, findings = made.families()
     cleared = clear(findings, plan, made.QUARTER)
     gate = next(gate for gate in cleared.gates if gate.gate == "clusters")
-    assert gate.figure == "< 20 and 60 clusters", "19 must not read as the 20 that are asked"
+    assert gate.figure == "15 and 60 clusters", "19 must not read as the 20 that are asked"
     assert "19" not in gate.sentence and "19" not in gate.sentence_nl
 
 
@@ -123,5 +123,7 @@ def test_the_passport_says_what_the_release_is(cohort: Cleared) -> None:
     assert "SYNTHETIC" in passport["verdict_line"]["nl"]
     assert passport["figures"]["primary"]["n_treated"] == 1100
     json.dumps(passport, allow_nan=False)
-    approved = build_passport(cohort, plan, made.QUARTER, edition="002", plan_hash="abc", is_approved=True)
-    assert approved["marks"] == ["SYNTHETIC"]
+    concept = sealed(passport, {"report.nl.html": "a", "effects.csv": "b"})
+    after = approved(concept, edition="003", by="Bert", account="bert", at="2026-10-15T12:00:00+00:00")
+    assert after["marks"] == ["SYNTHETIC"]
+    assert concept_of(sealed(after, {"report.nl.html": "c", "effects.csv": "b"})) == concept
