@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 UV_VERSION := 0.13.9
 export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
@@ -21,6 +22,10 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@echo "Installing from uv.lock (once; a minute or so) ..." >&2
 	@$(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/uv sync --frozen --quiet --inexact --group docs --python $(BIN)/python
 	@touch $@
 
 install: $(STAMP) ## Install what the lock file names into .venv
