@@ -22,6 +22,7 @@ from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
 from effectmeter.quarters import Quarter
 from pipelines.programmes import find_plan, planned, require_known, stored
+from pipelines.purge import purge
 
 app = typer.Typer(
     name="effectmeter",
@@ -315,6 +316,9 @@ def ui(
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     os.chdir(workspace.parent)
     os.execve(sys.executable, command, environment)
+
+
+app.command()(purge)
 
 
 @contextmanager

@@ -96,6 +96,16 @@ def variable_of(programme: str) -> str:
     return f"{VARIABLE}_{programme.upper().replace('-', '_')}"
 
 
+def key_files(home: Home, programme: str) -> list[Path]:
+    """Return the key file and the fingerprint of a programme, as far as they are there."""
+    return [each for each in (home.key(programme), home.vaults(programme) / _FINGERPRINT) if each.is_file()]
+
+
+def is_in_environment(programme: str) -> bool:
+    """Return whether a programme's key comes from the environment, where nothing here can destroy it."""
+    return variable_of(programme) in os.environ or VARIABLE in os.environ
+
+
 def forget_key(home: Home, programme: str) -> list[Path]:
     """Destroy a programme's key file and its fingerprint; every copy of a vault becomes unreadable.
 
@@ -105,17 +115,15 @@ def forget_key(home: Home, programme: str) -> list[Path]:
         What was deleted. The key file is overwritten before: on a journalling disk that promises nothing, but it costs
         nothing either.
     """
-    gone = []
+    gone = key_files(home, programme)
     path = home.key(programme)
     if path.is_file():
         with path.open("r+b") as handle:
             handle.write(b"0" * path.stat().st_size)
             handle.flush()
             os.fsync(handle.fileno())
-    for each in (path, home.vaults(programme) / _FINGERPRINT):
-        if each.is_file():
-            each.unlink()
-            gone.append(each)
+    for each in gone:
+        each.unlink()
     return gone
 
 

@@ -75,14 +75,21 @@ def clear_stale(folder: Path, keep: Path | None = None) -> list[Path]:
     """Remove the scratch folders in `folder` that nobody holds, which killed processes left; return them."""
     removed = []
     for each in sorted(folder.glob(f".*{SUFFIX}")):
-        if each == keep or not each.is_dir():
-            continue
-        handle = _lock(each)
-        if handle is not None:
+        if each != keep and (handle := _lock(each)) is not None:
             shutil.rmtree(each, ignore_errors=True)
             os.close(handle)
             removed.append(each)
     return removed
+
+
+def stale(folder: Path) -> list[Path]:
+    """Return the scratch folders in `folder` that nobody holds."""
+    found = []
+    for each in sorted(folder.glob(f".*{SUFFIX}")):
+        if (handle := _lock(each)) is not None:
+            os.close(handle)
+            found.append(each)
+    return found
 
 
 def _lock(folder: Path) -> int | None:
