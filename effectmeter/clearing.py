@@ -102,6 +102,12 @@ def _refusal(row: EffectRow, context: Context) -> tuple[str, str] | None:
             "Not shown to protect privacy: nearly everyone in one group had this.",
             "Niet getoond vanwege privacy: bijna iedereen in één groep had dit.",
         )
+    shares = context.leading.get(question_key(row), ()) if row.events_treated is not None else ()
+    if row.measure not in _BINOMIAL and any(disclosure.is_led(share, rules) for share in shares):
+        return (
+            "Not shown to protect privacy: one or two people or families account for nearly all of it.",
+            "Niet getoond vanwege privacy: het komt bijna helemaal van één of twee mensen of gezinnen.",
+        )
     smallest = row.n_treated if row.n_comparison is None or row.n_treated is None else row.n_treated + row.n_comparison
     if not disclosure.may_release_model(smallest, context.n_parameters, None, rules):
         return (
@@ -156,13 +162,19 @@ def _persons_behind(row: EffectRow, context: Context) -> tuple[float | None, flo
 
 
 def _few_events(row: EffectRow, context: Context) -> tuple[bool, bool]:
-    """Return per arm whether fewer persons than the smallest cell stand behind its events."""
+    """Return per arm whether fewer persons, or families, than the smallest cell stand behind its events."""
     minimum = context.rules.minimum_persons
     persons = _persons_behind(row, context)
     events = (row.events_treated, row.events_comparison)
+    families = context.families_with_event.get(question_key(row), (None, None))
     few = [
-        disclosure.is_too_few(who, minimum) or disclosure.is_too_few(what, minimum)
-        for who, what in zip(persons, events, strict=True)
+        what is not None
+        and (
+            disclosure.is_too_few(who, minimum)
+            or disclosure.is_too_few(what, minimum)
+            or disclosure.is_too_few(of_families, context.rules.minimum_families)
+        )
+        for who, what, of_families in zip(persons, events, families, strict=True)
     ]
     return few[0], few[1]
 

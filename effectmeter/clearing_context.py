@@ -37,6 +37,10 @@ class Context:
         persons are protected through the events alone.
     parts
         Columns of subgroups that add up to the whole, so that one hidden part takes another along; None: every one.
+    families_with_event
+        Per question the families behind the events of the two arms, where families were delivered.
+    leading
+        Per question the shares of each arm's events that the two bring who bring most.
     largest
         Per contrast and outcome of areas: the shares of each arm's events that its largest areas bring.
     parts_of_areas
@@ -51,6 +55,8 @@ class Context:
     n_parameters: int = 2
     clusters_are_families: bool = False
     persons_with_event: Mapping[Key, Pair] = field(default_factory=dict)
+    families_with_event: Mapping[Key, tuple[float | None, float | None]] = field(default_factory=dict)
+    leading: Mapping[Key, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     unit: Unit = "person"
     parts: frozenset[str] | None = None
     largest: Mapping[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)

@@ -150,10 +150,12 @@ def is_dominated(contributions: Sequence[float], rules: Rules) -> bool:
     (True, False)
     """
     total = sum(contributions)
-    if total <= 0:
-        return False
-    top = sorted(contributions, reverse=True)
-    return top[0] / total > rules.largest_contributor or sum(top[:2]) / total > rules.largest_two
+    return total > 0 and is_led(sorted((each / total for each in contributions), reverse=True), rules)
+
+
+def is_led(shares: Sequence[float], rules: Rules) -> bool:
+    """Return whether the largest share of a sum, or the largest two, are too much of it; `shares` largest first."""
+    return bool(shares) and (shares[0] > rules.largest_contributor or sum(shares[:2]) > rules.largest_two)
 
 
 def rests_on_few_areas(n_areas: float | None, n_events: float | None, largest: Sequence[float], rules: Rules) -> bool:
@@ -178,8 +180,7 @@ def rests_on_few_areas(n_areas: float | None, n_events: float | None, largest: S
     if n_events is not None and n_events >= rules.fewest_areas * rules.minimum_persons:
         return False
     is_few = n_areas is not None and n_areas < rules.fewest_areas
-    is_led = bool(largest) and (largest[0] > rules.largest_contributor or sum(largest[:2]) > rules.largest_two)
-    return is_few or is_led
+    return is_few or is_led(largest, rules)
 
 
 def may_release_model(n: float | None, n_parameters: int, smallest_fitted: float | None, rules: Rules) -> bool:

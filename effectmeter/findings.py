@@ -33,14 +33,17 @@ class ArmNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contributors:
-    """Who stands behind the events of a question: distinct persons per arm, or the areas that bring most.
+    """Who stands behind the events of a question: distinct persons and families per arm, and who brings most.
 
     Rows on risks tell it themselves; for rates, before-after designs and areas, the vault must.
 
     Attributes
     ----------
+    families_treated, families_comparison
+        Families with an event; None where none were delivered.
     largest_treated, largest_comparison
-        Of areas: the shares of the arm's events that the largest area brings, and the one after it.
+        Shares of the arm's events that the largest contributor brings, and the one after it: areas, families, or
+        persons where no families are known.
     n_areas, n_events
         Of a part of the treated areas (`subgroup`): how many they are, and their events; None where values came.
     """
@@ -51,6 +54,8 @@ class Contributors:
     subgroup: str | None = None
     persons_treated: float | None = None
     persons_comparison: float | None = None
+    families_treated: float | None = None
+    families_comparison: float | None = None
     largest_treated: tuple[float, ...] = ()
     largest_comparison: tuple[float, ...] = ()
     n_areas: int | None = None

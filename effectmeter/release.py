@@ -17,7 +17,7 @@ from effectmeter.audit import Inference
 from effectmeter.audit_effects import protect
 from effectmeter.cleared_tables import frame_of
 from effectmeter.clearing import clear_effects, persons_with_event
-from effectmeter.clearing_context import ClearedRow, Context
+from effectmeter.clearing_context import ClearedRow, Context, Key
 from effectmeter.disclosure import Rules, safe_count, safe_families
 from effectmeter.disclosure_texts import Counted
 from effectmeter.edition_blocks import blocks_of, effects_key, repeated, row_names
@@ -129,6 +129,7 @@ def pass_gate(findings: Findings, plan: Plan, quarter: Quarter, ledger: Sequence
         whatever else is masked.
     """
     rules = Rules.of(plan.disclosure)
+    findings = _with_stated_windows(findings, plan)
     decisions = settle(blocks_of(findings, plan, rules), ledger, str(quarter), rules)
     settled = _ruled_again(findings, repeated(findings, decisions), plan)
     are_persons = SHAPES[plan.design].unit == "person"
@@ -138,6 +139,22 @@ def pass_gate(findings: Findings, plan: Plan, quarter: Quarter, ledger: Sequence
     return Passed(
         cleared=cleared, decisions=decisions, shown=_shown(decisions, findings.effects, effects, rules), audit=audit
     )
+
+
+def _with_stated_windows(findings: Findings, plan: Plan) -> Findings:
+    """Return the findings with contributors under the window that their rows state.
+
+    A before-after design has one pair of periods per outcome; delivered counts may be of periods of another length than
+    the plan's, or of none that all share, and their rows say so.
+    """
+    if plan.design != "before_after":
+        return findings
+    stated = {(row.contrast, row.outcome): row.window_days for row in reversed(findings.effects) if not row.subgroup}
+    entries = (
+        replace(entry, window_days=stated.get((entry.contrast, entry.outcome), entry.window_days))
+        for entry in findings.contributors
+    )
+    return replace(findings, contributors=tuple(entries))
 
 
 def _ruled_again(findings: Findings, settled: Findings, plan: Plan) -> Findings:
@@ -217,8 +234,12 @@ def _cleared(
 
 def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
     known = persons_with_event(findings.effects)
+    families: dict[Key, tuple[float | None, float | None]] = {}
+    leading: dict[Key, tuple[tuple[float, ...], tuple[float, ...]]] = {}
     for entry in findings.contributors:
         key = (entry.contrast, entry.outcome, entry.window_days, entry.subgroup, False)
+        families[key] = (entry.families_treated, entry.families_comparison)
+        leading[key] = (entry.largest_treated, entry.largest_comparison)
         if entry.persons_treated is not None and entry.persons_comparison is not None:
             known[key] = (entry.persons_treated, entry.persons_comparison)
     unit = SHAPES[plan.design].unit
@@ -228,6 +249,8 @@ def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
         n_parameters=findings.n_parameters or 2 + len(plan.adjust_for),
         clusters_are_families=plan.cluster == "family_id" and unit == "person",
         persons_with_event=known,
+        families_with_event=families,
+        leading=leading,
         unit=unit,
         parts=frozenset((*plan.subgroups, *_PARTS)),
         largest={

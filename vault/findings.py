@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -89,40 +90,62 @@ def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Co
         return (*_contributing_areas(connection, plan), *_parts_of_areas(connection, plan))
     if SHAPES[plan.design].unit != "person":
         return ()
-    counted = {
-        (arm, outcome, period, window): n
-        for arm, outcome, period, window, n in connection.sql(sql.statement("release/contributors")).fetchall()
-    }
+    rows = connection.sql(sql.statement("release/contributors")).fetchall()
+    counted = {(arm, outcome, period, window): _Behind(*rest) for arm, outcome, period, window, *rest in rows}
     keys = {(outcome, window) for _, outcome, _, window in counted}
     periods = {period for _, _, period, _ in counted}
     found: list[Contributors] = []
     for outcome, window in sorted(keys, key=str):
-        for treated, contrast in plan.contrasts:
-            pair = [
-                min(counted.get((arm, outcome, period, window), 0) for period in periods)
-                for arm in (treated, plan.arms.comparison)
-            ]
+        asked = [
+            (contrast, (treated, periods), (plan.arms.comparison, periods)) for treated, contrast in plan.contrasts
+        ]
+        if {"before", "after"} <= periods:
+            arms = (*plan.arms.treated, plan.arms.comparison)
+            asked += [(f"{arm} after vs before", (arm, {"after"}), (arm, {"before"})) for arm in arms]
+        for contrast, *sides in asked:
+            one, other = (
+                _together([counted.get((arm, outcome, period, window), _NOBODY) for period in within])
+                for arm, within in sides
+            )
             found.append(
                 Contributors(
                     contrast=contrast,
                     outcome=outcome,
                     window_days=window,
-                    persons_treated=pair[0],
-                    persons_comparison=pair[1],
+                    persons_treated=one.persons,
+                    persons_comparison=other.persons,
+                    families_treated=one.families,
+                    families_comparison=other.families,
+                    largest_treated=one.shares,
+                    largest_comparison=other.shares,
                 )
             )
-        if {"before", "after"} <= periods:
-            for arm in (*plan.arms.treated, plan.arms.comparison):
-                found.append(
-                    Contributors(
-                        contrast=f"{arm} after vs before",
-                        outcome=outcome,
-                        window_days=window,
-                        persons_treated=counted.get((arm, outcome, "after", window), 0),
-                        persons_comparison=counted.get((arm, outcome, "before", window), 0),
-                    )
-                )
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Who stands behind an arm's events in a period."""
+
+    persons: int
+    families: int | None
+    events: float
+    largest: list[float] | None
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return the shares that the two who bring most have."""
+        return tuple(value / self.events for value in self.largest or ()) if self.events else ()
+
+
+_NOBODY = _Behind(0, None, 0.0, [])
+
+
+def _together(periods: Sequence[_Behind]) -> _Behind:
+    """Return what several periods say of an arm: the fewest people, and the one who brings most of a period."""
+    families = [period.families for period in periods if period.families is not None]
+    led = max(periods, key=lambda period: period.shares)
+    return _Behind(min(p.persons for p in periods), min(families, default=None), led.events, led.largest)
 
 
 def _contributing_areas(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Contributors, ...]:
