@@ -1,7 +1,7 @@
 """The command line. Imports nothing heavy until a command needs it: ``--help`` is instant.
 
-Exit codes: 0 done, 1 plan or delivery at fault, 2 wrong usage, 3 the release gate refused. A refusal goes to standard
-error as plain words; standard output carries results only.
+Exit codes: 0 done, 1 plan or delivery at fault, 2 wrong usage, 3 the release gate or an approval refused. A refusal
+goes to standard error as plain words; standard output carries results only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ import typer
 from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
 from effectmeter.quarters import Quarter
+from pipelines.approve import approve
+from pipelines.options import HomeOption, JsonOption, ProgrammeOption, ProgrammesOption, QuarterOption
 from pipelines.programmes import find_plan, planned, require_known, stored
 from pipelines.purge import purge
+from pipelines.verify import verify
 
 app = typer.Typer(
     name="effectmeter",
@@ -34,22 +37,6 @@ app = typer.Typer(
 )
 plan_app = typer.Typer(help="Analysis plans.", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Data folder [default: EFFECTMETER_HOME or ./data]", show_default=False)
-]
-ProgrammesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--programmes", help="Folder with plans [default: EFFECTMETER_PROGRAMMES or ./programmes]", show_default=False
-    ),
-]
-QuarterOption = Annotated[
-    str | None, typer.Option("--quarter", help="YYYY-Qn [default: the last complete quarter]", show_default=False)
-]
-ProgrammeOption = Annotated[str, typer.Option("--programme", help="Which programme.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
-
 
 def quarter_of(label: str | None) -> Quarter:
     """Return the quarter asked for, or the last complete one."""
@@ -296,28 +283,43 @@ def worlds(
 def ui(
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
-    port: Annotated[int, typer.Option("--port", help="On localhost only.")] = 3000,
+    port: Annotated[int, typer.Option("--port", help="Where it listens.")] = 3000,
+    is_read_only: Annotated[
+        bool, typer.Option("--read-only", help="For viewers: nothing can be started, stopped or changed.")
+    ] = False,
+    public_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--public-name",
+            help="Name under which a proxy with a login serves it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address; another than this machine's is refused.")] = "127.0.0.1",
+    is_open: Annotated[
+        bool, typer.Option("--without-login", help="Allow another --host, where everybody may do everything.")
+    ] = False,
 ) -> None:
     """Open Dagster on this installation, at http://localhost:3000.
 
     Example: effectmeter ui --port 3001
     """
     from pipelines.instance import offer_quarters
+    from pipelines.ui import WARNING, WORKSPACE, require_local, ui_command, ui_environment
 
+    names = list(public_name or [])
+    if not require_local(host, is_open=is_open):
+        say(WARNING.format(host=host, port=port))
+        names.append(host)
     installation = Home.from_environment(home)
     offer_quarters(installation, quarter_of(None))
-    workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
-    environment = os.environ | {
-        "DAGSTER_HOME": str(installation.dagster),
-        "EFFECTMETER_HOME": str(installation.root),
-        "EFFECTMETER_PROGRAMMES": str(programmes_folder(programmes)),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-    }
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.chdir(workspace.parent)
-    os.execve(sys.executable, command, environment)
+    environment = ui_environment(installation, programmes_folder(programmes), names)
+    os.chdir(WORKSPACE.parent)
+    os.execve(sys.executable, ui_command(host, port, is_read_only=is_read_only), environment)
 
 
+app.command()(approve)
+app.command()(verify)
 app.command()(purge)
 
 

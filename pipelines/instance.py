@@ -14,8 +14,13 @@ from pipelines.automation import delivered_quarters
 
 
 def prepare_dagster_home(home: Home) -> None:
-    """Make the instance's folder, with our settings, on first use."""
+    """Make the instance's folder, with our settings, on first use; see every time that nobody else can look into it.
+
+    Runs, events and what steps print (Dagster's compute logs) all lie below it.
+    """
     home.dagster.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if home.dagster.stat().st_mode & 0o077:
+        home.dagster.chmod(0o700)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists():
         beside = settings.with_name(f".dagster.yaml.{os.getpid()}")
