@@ -57,16 +57,21 @@ def next_edition_name(folder: Path) -> str:
     return f"{int(newest.name) + 1 if newest else 1:03d}"
 
 
+def require_vault(home: Home, programme: str, quarter: Quarter) -> Path:
+    """Return the vault of a programme's quarter, or say that there is none."""
+    path = home.vault(programme, quarter)
+    if not path.exists():
+        there = sorted(file.stem for file in path.parent.glob("*-Q[1-4].duckdb"))
+        raise _not_refreshed("vault", programme, quarter, there)
+    return path
+
+
 def vault_effects(home: Home, programme: str, quarter: Quarter) -> dict[str, list[dict[str, Any]]]:
     """Return effects, gates and claims as they lie in the vault: unrounded, hidden rows with their values."""
     from vault.connection import open_vault
     from vault.results import read_results
 
-    path = home.vault(programme, quarter)
-    if not path.exists():
-        there = sorted(file.stem for file in path.parent.glob("*-Q[1-4].duckdb"))
-        raise _not_refreshed("vault", programme, quarter, there)
-    with open_vault(path, read_only=True) as connection:
+    with open_vault(require_vault(home, programme, quarter), read_only=True) as connection:
         return {
             "effects": [as_record(row) for row in read_results(connection, "estimate.effects", EffectRow)],
             "gates": [as_record(row) for row in read_results(connection, "estimate.gates", GateResult)],
