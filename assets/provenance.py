@@ -1,4 +1,4 @@
-"""What a release was made with: code, lock, versions, and the plan's history for its programme.
+"""What a release was made with, and by whom: code, lock, versions, person, and the plan's history for its programme.
 
 Hashes are of content, so that the same delivery, plan and code are recognised as the same, whatever the day.
 """
@@ -6,11 +6,14 @@ Hashes are of content, so that the same delivery, plan and code are recognised a
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
-from datetime import date
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
@@ -41,6 +44,45 @@ def software() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
+
+
+USER = "EFFECTMETER_USER"
+_NAME = re.compile(r"[^\W_][\w .,'@+-]{0,79}")
+
+
+def who(by: str | None = None) -> dict[str, str]:
+    """Return who does this (``by``), on which account of the operating system (``account``), and when (``at``, UTC).
+
+    Parameters
+    ----------
+    by
+        A name; without one that of ``EFFECTMETER_USER``, else of the account.
+
+    Raises
+    ------
+    UsageError
+        The name is empty, longer than 80 characters, or holds signs that names do not have.
+    """
+    account = _account()
+    name = " ".join((by if by is not None else os.environ.get(USER) or account).split())
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "this is no name that a report could print",
+            where="--by" if by is not None else USER,
+            allowed="letters, digits, spaces and . , ' @ + - _, beginning with a letter or digit, at most 80",
+            next_step="give the name, or the login name, of the person who does this",
+        )
+    return {"by": name, "account": account, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _account() -> str:
+    """Return the account that this process runs on, as the system knows it; no variable can change that."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # another system, or a container that has no name for its user
+        return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def record_plan(home: Home, plan: Plan, quarter: Quarter, today: date) -> list[dict[str, Any]]:

@@ -1,18 +1,28 @@
 """The last two steps of a chain: through the release gate into a staging folder, and from there into place."""
 
 import hashlib
-import json
 import shutil
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assets.gate import read_checks, require_built, require_checked
 from assets.metadata import picture
-from assets.provenance import record_plan, software
+from assets.provenance import record_plan, software, who
 from assets.releases import STAGING, latest_edition, next_edition_name, read_passport
-from assets.staging import clean, fresh_staging, passing, publish, release_hashes, stage, staged, writing
+from assets.staging import (
+    clean,
+    fresh_staging,
+    keep_for_approval,
+    passing,
+    publish,
+    release_hashes,
+    stage,
+    staged,
+    writing,
+)
 from effectmeter.editions import reconcile
 from effectmeter.home import Home
 from effectmeter.plan import Plan
@@ -29,8 +39,9 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
 
 
 def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
-    from effectmeter.passport import build_passport
+    from effectmeter.passport import build_passport, content_hash
     from effectmeter.release import QualityCheck, pass_gate
+    from reports import table_hashes
     from vault.connection import open_vault
     from vault.findings import read_file_hashes, read_findings
     from vault.ledger import read_ledger, record_audit, write_ledger
@@ -61,18 +72,20 @@ def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         plan_history=record_plan(home, plan, quarter, date.today()),
         data={"delivery_hash": recorded[0].delivery_hash, "files": files},
         software=software(),
+        made=who(),
     )
-    passport["content_hash"] = content_hash(passport, cleared.tables)
+    passport["content_hash"] = content_hash(passport, table_hashes(cleared))
     entries = [*ledger, *passed.entries(release=passport["content_hash"], plan_hash=plan_hash(plan))]
     if entries != list(known):
         write_ledger(home, plan.programme, entries)  # before the release: a release that no ledger knows could leak
-    stage(fresh_staging(folder), cleared, passport)
+    stage(fresh_staging(folder), cleared, passport, plan)
     shown = [row for row in cleared.rows if row.status == "shown"]
     return {
         "dagster/row_count": len(cleared.rows),
         "effects released with figures": len(shown),
         "masked rows": cleared.n_suppressed,
         "content_hash": passport["content_hash"],
+        "approval": "CONCEPT, until somebody else approves it; unless nothing changed since an edition was approved",
         "verdict": passport["verdict_line"]["en"],
         "oordeel": passport["verdict_line"]["nl"],
         "gates": _gates_table(passport["gates"]),
@@ -88,7 +101,9 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     with writing(folder):
         cleared, passport = staged(staging)
         newest = latest_edition(folder)
-        if newest is not None and read_passport(newest)["content_hash"] == passport["content_hash"]:
+        if newest is not None and _says_the_same(newest, passport):
+            if not read_passport(newest)["approved"]:
+                keep_for_approval(staging)
             shutil.rmtree(staging)
             edition, what = newest, f"unchanged: edition {newest.name} stands"
         else:
@@ -96,31 +111,35 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             passport["edition"] = next_edition_name(folder)
             clean(staging)
             write_release(staging, cleared, passport, plan)
+            keep_for_approval(staging)
             edition = publish(staging, passport["edition"])
             what = f"edition {edition.name} published"
     drawn = {"effects": forest_svg(cleared, plan), "balance": balance_svg(cleared, plan)}
     pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
-    return pictures | {
-        "edition": what,
+    return pictures | report_metadata(edition) | {"edition": what}
+
+
+def _says_the_same(newest: Path, passport: dict[str, Any]) -> bool:
+    """Return whether an edition says what a run found, and is still as it was published."""
+    from reports import hashes_of
+
+    there = read_passport(newest)
+    return bool(there["content_hash"] == passport["content_hash"]) and there.get("files") == hashes_of(newest)
+
+
+def report_metadata(edition: Path) -> dict[str, Any]:
+    """Return what the UI shows of an edition: its verdict, its approval, and where its files lie."""
+    passport = read_passport(edition)
+    approval = passport["approval"]
+    return {
+        "approval": f"approved by {approval['by']} at {approval['at']}" if approval else "CONCEPT: not yet approved",
+        "passport": hashlib.sha256((edition / "passport.json").read_bytes()).hexdigest(),
         "verdict": passport["verdict_line"]["en"],
         "oordeel": passport["verdict_line"]["nl"],
         "report (nl)": dg.MetadataValue.path(str(edition / "report.nl.html")),
         "report (en)": dg.MetadataValue.path(str(edition / "report.en.html")),
         "effects table": dg.MetadataValue.path(str(edition / "effects.csv")),
     }
-
-
-def content_hash(passport: dict[str, Any], tables: Any) -> str:
-    """Return a hash of what a release says: its tables and everything in the passport but edition and dates.
-
-    Two runs of one delivery, plan and code have the same hash, whatever the day.
-    """
-    undated = {key: value for key, value in passport.items() if key not in {"edition", "content_hash"}}
-    undated["plan"] = {"hash": passport["plan"]["hash"], "changes": [e["changed"] for e in passport["plan"]["history"]]}
-    digest = hashlib.sha256(json.dumps(undated, sort_keys=True, ensure_ascii=False).encode())
-    for name in sorted(tables):
-        digest.update(f"{name}\n{tables[name].write_csv()}".encode())
-    return digest.hexdigest()
 
 
 def _gates_table(gates: list[dict[str, Any]]) -> dg.TableMetadataValue:

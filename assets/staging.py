@@ -17,10 +17,13 @@ from assets.releases import STAGING, read_passport
 from effectmeter.cleared_document import from_document, to_document
 from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
+from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.release import Cleared
 
 NAME = ".cleared.json"
+AWAITING = "awaiting-approval.json"
+"""Beside a quarter's editions: the cleared result that the newest CONCEPT was written from, until it is approved."""
 
 
 @contextmanager
@@ -69,9 +72,13 @@ def fresh_staging(folder: Path) -> Path:
     return staging
 
 
-def stage(staging: Path, cleared: Cleared, passport: dict[str, Any]) -> None:
-    """Leave a cleared result and its passport in a staging folder; whole or not at all."""
-    document = {"cleared": to_document(cleared), "passport": passport}
+def stage(staging: Path, cleared: Cleared, passport: dict[str, Any], plan: Plan) -> None:
+    """Leave a cleared result with its passport and plan for the report, whole or not at all."""
+    document = {
+        "cleared": to_document(cleared),
+        "passport": passport,
+        "plan": plan.model_dump(mode="json", by_alias=True),
+    }
     beside = staging / f"{NAME}.part"
     beside.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     beside.replace(staging / NAME)
@@ -96,6 +103,22 @@ def staged(staging: Path) -> tuple[Cleared, dict[str, Any]]:
     return from_document(document["cleared"]), document["passport"]
 
 
+def keep_for_approval(staging: Path) -> None:
+    """Keep what a CONCEPT is written from, so that its approval needs neither the vault nor the key."""
+    beside = staging.parent / f".{AWAITING}.part"
+    shutil.copyfile(staging / NAME, beside)
+    beside.replace(staging.parent / AWAITING)
+
+
+def awaiting(folder: Path) -> tuple[Cleared, Plan] | None:
+    """Return the cleared result and the plan that a quarter's newest CONCEPT was written from; None without one."""
+    try:
+        document = json.loads((folder / AWAITING).read_text(encoding="utf-8"))
+        return from_document(document["cleared"]), Plan.model_validate(document["plan"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def clean(staging: Path) -> None:
     """Take away what a report that was killed half-way wrote beside the cleared result."""
     for path in staging.iterdir():
@@ -110,9 +133,10 @@ def clean(staging: Path) -> None:
 def publish(staging: Path, name: str) -> Path:
     """Move a finished staging folder into its final place in one rename, and return that place.
 
-    Everything is on disk before the rename, so that after a power cut an edition is whole or not there.
+    Everything is on disk before the rename, so that after a power cut an edition is whole or not there. Its files are
+    for reading only from then on; its folders are not, so that who may delete a release still can.
     """
-    (staging / NAME).unlink()  # a release folder holds exactly what the contract names
+    (staging / NAME).unlink(missing_ok=True)  # a release folder holds exactly what the contract names
     final = staging.with_name(name)
     if final.exists():
         raise EffectmeterError(
@@ -122,6 +146,8 @@ def publish(staging: Path, name: str) -> Path:
         )
     for path in [*staging.rglob("*"), staging]:
         _sync(path)
+        if path.is_file():
+            path.chmod(path.stat().st_mode & 0o444)
     staging.rename(final)
     _sync(final.parent)
     return final

@@ -1,10 +1,14 @@
 """The evidence passport: one JSON document that says what a release is, what it rests on and what made it.
 
-Here: its contents, from cleared values only. Not here: reading or writing it, nor where hashes and versions come from.
+Here: its contents, from cleared values only; its hashes, its seal and its approval. Not here: reading or writing it,
+nor where hashes of files and versions come from. What it must look like is in `effectmeter.passport_schema`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +22,16 @@ from effectmeter.verdicts import primary_row
 
 SCHEMA = "effectmeter/passport/1"
 
+CONCEPT = "CONCEPT"
+
+OF_THE_RUN = ("edition", "made", "approved", "marks", "approval", "files", "seal")
+"""The fields that belong to one run and its approval, not to what was found. Beside them ``first_used`` and ``quarter``
+in the plan's history: the day, and the quarter, that a plan met outcomes. The rest of a passport, and all of
+``effects.csv``, is the same for the same delivery, plan and code; see `undated`."""
+
+RENDERED = ("effects.xlsx", "report.en.html", "report.en.pdf", "report.nl.html", "report.nl.pdf")
+"""The files that show edition, mark and approval. All others are the same bytes before and after an approval."""
+
 
 def build_passport(
     cleared: Cleared,
@@ -29,9 +43,9 @@ def build_passport(
     plan_history: Sequence[Mapping[str, Any]] = (),
     data: Mapping[str, Any] | None = None,
     software: Mapping[str, Any] | None = None,
-    is_approved: bool = False,
+    made: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the evidence passport of a release.
+    """Return the evidence passport of a release as it leaves the gate: a CONCEPT, until `approved` says otherwise.
 
     Parameters
     ----------
@@ -43,11 +57,11 @@ def build_passport(
         Hashes of the delivery and its files; no counts.
     software
         Versions and hashes of all that had a hand in the numbers.
-    is_approved
-        Whether a second person approved it; without that it is a CONCEPT.
+    made
+        Who refreshed, on which account, when: ``by``, ``account``, ``at``.
     """
     row = primary_row(cleared.rows)
-    marks = [*(["CONCEPT"] if not is_approved else []), *(["SYNTHETIC"] if plan.synthetic else [])]
+    marks = [CONCEPT, *(["SYNTHETIC"] if plan.synthetic else [])]
     return {
         "schema": SCHEMA,
         "programme": plan.programme,
@@ -55,10 +69,12 @@ def build_passport(
         "quarter": str(quarter),
         "reference_date": quarter.reference_date.isoformat(),
         "edition": edition,
+        "made": dict(made or {}),
         "design": plan.design,
         "synthetic": plan.synthetic,
-        "approved": is_approved,
+        "approved": False,
         "marks": marks,
+        "approval": None,
         "verdict": {
             "direction": cleared.facts.direction,
             "works": cleared.facts.works,
@@ -89,6 +105,112 @@ def build_passport(
             "n_suppressed": cleared.n_suppressed,
         },
     }
+
+
+def undated(passport: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a passport without what belongs to the run (`OF_THE_RUN`): the same for the same delivery, plan and code.
+
+    Of the plan's history remain the changes, in their order.
+    """
+    kept = {key: value for key, value in passport.items() if key not in {*OF_THE_RUN, "content_hash"}}
+    history = passport["plan"]["history"]
+    kept["plan"] = {"hash": passport["plan"]["hash"], "changes": [entry["changed"] for entry in history]}
+    return kept
+
+
+def content_hash(passport: Mapping[str, Any], tables: Mapping[str, str]) -> str:
+    """Return a hash of what a release says, whatever the day.
+
+    Parameters
+    ----------
+    tables
+        SHA-256 of every table as released (the bytes of ``tables/<name>.csv``), by name.
+    """
+    return _digest({"passport": undated(passport), "tables": dict(tables)})
+
+
+def passport_text(passport: Mapping[str, Any]) -> str:
+    """Return a passport as its file holds it: JSON that a person can read."""
+    return json.dumps(passport, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def sealed(passport: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """Return a passport with the SHA-256 of every other file of its release, closed with a hash of itself.
+
+    The seal tells of a passport that was edited by hand. It is no signature: who can compute it can also forge it, so
+    that whoever must rule that out keeps the hash of the passport elsewhere.
+    """
+    complete = {key: value for key, value in passport.items() if key != "seal"}
+    complete["files"] = {name: files[name] for name in sorted(files)}
+    return complete | {"seal": _digest(complete)}
+
+
+def seal_of(passport: Mapping[str, Any]) -> str:
+    """Return the seal that a passport ought to have."""
+    return _digest({key: value for key, value in passport.items() if key != "seal"})
+
+
+def approved(concept: Mapping[str, Any], *, edition: str, by: str, account: str, at: str) -> dict[str, Any]:
+    """Return the passport of the edition that follows an approval; `sealed` closes it once its files are written.
+
+    Parameters
+    ----------
+    concept
+        The passport that was approved, as it lies in its release. Its hash goes into the new one, with the hashes of
+        the files that change, so that `concept_of` can make it again.
+    by, account, at
+        Who approved it, on which account, when (UTC, ISO 8601).
+    """
+    approval = {
+        "by": by,
+        "account": account,
+        "at": at,
+        "edition": concept["edition"],
+        "passport_sha256": passport_sha256(concept),
+        "files": {name: digest for name, digest in concept["files"].items() if name in RENDERED},
+    }
+    marks = [mark for mark in concept["marks"] if mark != CONCEPT]
+    # the order of the fields stays, since the hash is of the file's bytes
+    changed = {"edition": edition, "approved": True, "marks": marks, "approval": approval}
+    return {key: changed.get(key, value) for key, value in concept.items()}
+
+
+def concept_of(passport: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the passport that was approved, made again from the approved one: what ``passport_sha256`` is the hash of.
+
+    So that the approval can be verified by who holds one edition only.
+    """
+    approval = passport["approval"]
+    changed = {
+        "edition": approval["edition"],
+        "approved": False,
+        "marks": [CONCEPT, *passport["marks"]],
+        "approval": None,
+    }
+    concept = {key: changed.get(key, value) for key, value in passport.items()}
+    return sealed(concept, {**passport["files"], **approval["files"]})
+
+
+def passport_sha256(passport: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a passport's file."""
+    return hashlib.sha256(passport_text(passport).encode()).hexdigest()
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Return whether two names are one person's, however they are spaced and capitalised.
+
+    Examples
+    --------
+    >>> is_same_person("Anna  de Vries", "anna de vries"), is_same_person("anna", "bert")
+    (True, False)
+    """
+    first, second = (" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one, other))
+    return first == second
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _figure(row: EffectRow | None) -> dict[str, Any] | None:

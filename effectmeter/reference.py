@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from effectmeter.passport_schema import passport_schema
 from effectmeter.plan import Plan
 from effectmeter.schema import DESIGN_TABLES, RESULT_TABLES, STANDARD_TABLES, Table
 
@@ -27,11 +28,12 @@ def plan_schema() -> dict[str, Any]:
 
 
 def write_schemas(folder: Path) -> tuple[Path, ...]:
-    """Write ``plan.schema.json`` into `folder` and return what was written."""
+    """Write the JSON Schemas of plan and passport into `folder` and return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "plan.schema.json"
-    path.write_text(json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return (path,)
+    schemas = {"plan.schema.json": plan_schema(), "passport.schema.json": passport_schema()}
+    for name, schema in schemas.items():
+        (folder / name).write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return tuple(folder / name for name in schemas)
 
 
 def write_reference(folder: Path) -> tuple[Path, ...]:

@@ -23,7 +23,7 @@ refusals go to standard error.
 | 0 | done. A report was published, however many of its effects are hidden |
 | 1 | the plan or the delivery is at fault; nothing was published |
 | 2 | wrong usage: a command, option, programme or quarter that is not there |
-| 3 | the release gate refused to publish |"""
+| 3 | the release gate refused to publish, or an approval was refused |"""
 
 
 def commands_page() -> str:

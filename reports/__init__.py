@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from effectmeter.release import Cleared
     from reports.views import FigureView
 
-__all__ = ["RELEASE_FILES", "balance_svg", "forest_svg", "write_portfolio", "write_release"]
+__all__ = [
+    "RELEASE_FILES",
+    "balance_svg",
+    "forest_svg",
+    "hashes_of",
+    "table_hashes",
+    "write_portfolio",
+    "write_release",
+]
 
 RELEASE_FILES = (
     "report.nl.html",
@@ -44,8 +52,10 @@ def write_release(folder: Path, cleared: Cleared, passport: Mapping[str, Any], p
     plan
         For titles and the method section; texts in it are escaped wherever they are set.
     """
+    from effectmeter.passport import passport_text, sealed
     from effectmeter.sentences import LANGUAGES
     from reports import files
+    from reports.approval import about
     from reports.build import build_report
     from reports.page import render_page
     from reports.pdf import render_pdf
@@ -55,16 +65,42 @@ def write_release(folder: Path, cleared: Cleared, passport: Mapping[str, Any], p
     files.write_csv(effects, folder / "effects.csv")
     files.write_parquet(effects, folder / "effects.parquet")
     tables = {name: files.marked(table, is_synthetic=synthetic) for name, table in cleared.tables.items()}
-    files.write_excel(tables, folder / "effects.xlsx", title=f"{plan.programme} {cleared.quarter}")
+    files.write_excel(
+        tables, folder / "effects.xlsx", title=f"{plan.programme} {cleared.quarter}", about=about(passport)
+    )
     (folder / "tables").mkdir()
     for name, table in tables.items():
         files.write_csv(table, folder / "tables" / f"{name}.csv")
-    files.write_json(passport, folder / "passport.json")
     for language in LANGUAGES:
         view = build_report(cleared, plan, passport, language)
         (folder / f"report.{language}.html").write_text(render_page(view), encoding="utf-8")
         (folder / f"report.{language}.pdf").write_bytes(render_pdf(view))
+    closed = sealed(passport, hashes_of(folder))
+    (folder / "passport.json").write_text(passport_text(closed), encoding="utf-8")
     return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a release but its passport and hidden files, by name within the folder."""
+    import hashlib
+
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "passport.json" and not path.name.startswith(".")
+    }
+
+
+def table_hashes(cleared: Cleared) -> dict[str, str]:
+    """Return the SHA-256 that each table of a release will have as CSV, by the table's name."""
+    import hashlib
+
+    from reports.files import csv_text, marked
+
+    return {
+        name: hashlib.sha256(csv_text(marked(table, is_synthetic=cleared.is_synthetic)).encode()).hexdigest()
+        for name, table in cleared.tables.items()
+    }
 
 
 def write_portfolio(root: Path) -> tuple[Path, ...]:

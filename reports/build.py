@@ -29,6 +29,7 @@ from effectmeter.sentences.verdict import synthetic_sentence
 from effectmeter.sentences.wording import DESIGNS, RULINGS, gate_name, gate_question, gate_words, outcome_label
 from effectmeter.verdicts import primary_row
 from reports import figures
+from reports.approval import approval_line, marks
 from reports.gate_words import local
 from reports.research import all_rows_table, research_facts
 from reports.texts import STRENGTH, text, texts_of
@@ -68,7 +69,8 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         edition=str(passport["edition"]),
         reference_date=day_in_words(date.fromisoformat(passport["reference_date"]), language),
         design=DESIGNS[plan.design][language],
-        marks=_marks(passport, language),
+        marks=marks(passport, language),
+        approval=approval_line(passport, language),
         is_synthetic=cleared.is_synthetic,
         tone="good" if facts.is_benefit else "harm" if facts.is_harm else _TONES[facts.direction],
         headline=headline(facts, language),
@@ -111,11 +113,6 @@ def figures_in(view: ReportView) -> tuple[FigureView, ...]:
 
 def _of(words: Any, language: Language) -> str:
     return str(words.nl if language == "nl" else words.en)
-
-
-def _marks(passport: Mapping[str, Any], language: Language) -> tuple[tuple[str, str], ...]:
-    """Return key and text of the marks that the release carries."""
-    return tuple((mark.lower(), text(f"{mark.lower()}_mark", language)) for mark in passport["marks"])
 
 
 def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:

@@ -1,12 +1,11 @@
-"""The files of a release: CSV, Parquet, Excel, JSON. The same bytes for the same release, whatever the day.
+"""The files of a release: CSV, Parquet, Excel. The same bytes for the same release, whatever the day.
 
 Here: writing cleared frames. Not here: clearing them, nor pages and PDF.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import polars as pl
 
 SYNTHETIC = "SYNTHETIC"
+ABOUT = "about"
+"""The first sheet of the workbook: no table, but what the release is."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,9 +42,14 @@ def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(risky) if risky else frame
 
 
+def csv_text(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV: missing is empty, texts cannot run."""
+    return without_formulas(frame).write_csv(quote_style="necessary")
+
+
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as CSV: missing is empty, texts cannot run."""
-    without_formulas(frame).write_csv(path, quote_style="necessary")
+    """Write a frame as CSV; see `csv_text`."""
+    path.write_text(csv_text(frame), encoding="utf-8", newline="")
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -51,8 +57,14 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     frame.write_parquet(path, compression="zstd", statistics=False)
 
 
-def write_excel(frames: Mapping[str, pl.DataFrame], path: Path, *, title: str) -> None:
-    """Write frames as sheets of one workbook; texts are texts, never formulas or links."""
+def write_excel(frames: Mapping[str, pl.DataFrame], path: Path, *, title: str, about: Sequence[str]) -> None:
+    """Write frames as sheets of one workbook; texts are texts, never formulas or links.
+
+    Parameters
+    ----------
+    about
+        What the first sheet says of the release, line by line: which one it is, its marks, who approved it.
+    """
     import xlsxwriter
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
@@ -61,6 +73,9 @@ def write_excel(frames: Mapping[str, pl.DataFrame], path: Path, *, title: str) -
             {"title": title, "created": datetime(2000, 1, 1)}
         )  # fixed: the same release, the same bytes
         bold = book.add_format({"bold": True})
+        first = book.add_worksheet(ABOUT)
+        for row, line in enumerate(about):
+            first.write_string(row, 0, line, *([bold] if row == 0 else []))
         for name, frame in frames.items():
             sheet = book.add_worksheet(name[:31])
             sheet.freeze_panes(1, 0)
@@ -81,8 +96,3 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any) -> None:
         sheet.write_number(row, column, value)
     else:
         sheet.write_string(row, column, str(value))
-
-
-def write_json(document: Mapping[str, Any], path: Path) -> None:
-    """Write a document as JSON that a person can read."""
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from effectmeter.quarters import Quarter
 from effectmeter.sentences import LANGUAGES, Language
 from effectmeter.sentences.numbers import count, number
 from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
+from reports.approval import approval_line
 from reports.figures import figures_of
 from reports.page import environment
 from reports.texts import STRENGTH, TEXTS, text
@@ -23,7 +24,15 @@ from reports.texts import STRENGTH, TEXTS, text
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeView:
-    """One programme's newest release."""
+    """One programme's newest release.
+
+    Attributes
+    ----------
+    approval
+        Who approved it and when; empty for a CONCEPT.
+    approved
+        Of a CONCEPT, the newest edition that was approved: what it is called, and its page. None where there is none.
+    """
 
     title: str
     quarter: str
@@ -39,25 +48,43 @@ class ProgrammeView:
     claims: tuple[tuple[str, str, str], ...]
     is_stale: bool
     link: str
+    approval: str
+    approved: tuple[str, str] | None
 
 
 def newest_releases(root: Path) -> list[Path]:
     """Return each programme's newest edition of its newest quarter, by programme name."""
-    found = []
-    for programme in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        editions = sorted(
-            path.parent for path in programme.glob("*/*/passport.json") if not path.parent.name.startswith(".")
-        )
-        if editions:
-            found.append(editions[-1])
-    return found
+    programmes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [editions[-1] for programme in programmes if (editions := _editions(programme))]
+
+
+def _editions(programme: Path) -> list[Path]:
+    """Return a programme's editions of all quarters, oldest first."""
+    return sorted(path.parent for path in programme.glob("*/*/passport.json") if not path.parent.name.startswith("."))
+
+
+def _passport(edition: Path) -> dict[str, Any]:
+    passport: dict[str, Any] = json.loads((edition / "passport.json").read_text(encoding="utf-8"))
+    return passport
+
+
+def _last_approved(root: Path, folder: Path, language: Language) -> tuple[str, str] | None:
+    """Return what a programme's newest approved edition is called, and where its page is."""
+    for edition in reversed(_editions(folder.parents[1])):
+        passport = _passport(edition)
+        if passport["approved"]:
+            name = f"{passport['quarter']} · {text('edition', language)} {passport['edition']}"
+            return name, _page(root, edition, language)
+    return None
+
+
+def _page(root: Path, edition: Path, language: Language) -> str:
+    return f"{edition.relative_to(root).as_posix()}/report.{language}.html"
 
 
 def portfolio_rows(root: Path, language: Language) -> list[ProgrammeView]:
     """Return the programmes with a release, in alphabetical order of title."""
-    releases = [
-        (folder, json.loads((folder / "passport.json").read_text(encoding="utf-8"))) for folder in newest_releases(root)
-    ]
+    releases = [(folder, _passport(folder)) for folder in newest_releases(root)]
     newest = max((Quarter.parse(passport["quarter"]) for _, passport in releases), default=None)
     rows = [_row(root, folder, passport, newest, language) for folder, passport in releases]
     return sorted(rows, key=lambda row: row.title.lower())
@@ -86,7 +113,9 @@ def _row(
             for claim in passport["claims"]
         ),
         is_stale=newest is not None and Quarter.parse(passport["quarter"]) < newest,
-        link=f"{folder.relative_to(root).as_posix()}/report.{language}.html",
+        link=_page(root, folder, language),
+        approval=approval_line(passport, language),
+        approved=None if passport["approved"] else _last_approved(root, folder, language),
     )
 
 

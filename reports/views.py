@@ -145,6 +145,8 @@ class ReportView:
     ----------
     tone
         ``good``, ``harm``, ``open``, ``none``: a mark beside the verdict; words say it too.
+    approval
+        Who approved it and when; empty for a CONCEPT, which has its mark.
     """
 
     language: Language
@@ -156,6 +158,7 @@ class ReportView:
     reference_date: str
     design: str
     marks: tuple[tuple[str, str], ...]
+    approval: str
     is_synthetic: bool
     tone: str
     headline: str
