@@ -323,3 +323,34 @@ def test_a_difference_is_per_inhabitant_whatever_the_estimator() -> None:
         rows = rows_of(data_of(start, counts, options, population=population))
         found = next(row for row in rows if row.measure == "rate_difference" and row.analysis == "secondary")
         assert found.estimate == pytest.approx(-0.005, abs=0.001), options
+
+
+@pytest.mark.parametrize("options", ESTIMATORS)
+def test_event_times_say_how_many_areas_contribute(options: dict[str, Any]) -> None:
+    start, counts = counted(n_treated=24, n_comparison=40, level=30.0)
+    rows = [row for row in rows_of(data_of(start, counts, options)) if row.analysis == "event_study"]
+    last = max(rows, key=lambda row: int((row.subgroup or "").partition("=")[2]))
+    first = next(row for row in rows if row.subgroup == "event_time=0")
+    assert rows and all(row.n_treated and row.n_comparison for row in rows if row.status == "shown")
+    assert first.n_treated == 24 and (last.n_treated or 99) < 24  # only who started first is followed longest
+    if options.get("comparison") == "never_treated":
+        assert {row.n_comparison for row in rows} == {40}
+
+
+def test_a_gap_takes_an_area_out_of_its_event_time() -> None:
+    start, counts = counted(n_treated=24, n_comparison=40, level=30.0, cohorts=(6,))
+    counts[int(np.flatnonzero(start == 6)[0]), 6] = np.nan
+    rows = rows_of(data_of(start, counts))
+    at = {row.subgroup: row.n_treated for row in rows if row.analysis == "event_study"}
+    assert (at["event_time=0"], at["event_time=1"]) == (23, 24)
+
+
+def test_where_every_area_starts_the_refusal_names_the_way_out() -> None:
+    start, counts = counted(n_treated=30, n_comparison=0, level=30.0)
+    refused = rows_of(data_of(start, counts, {"comparison": "never_treated"}), "verdict")[0]
+    assert refused.status == "not_estimable"
+    assert "not_yet_treated" in refused.reason and "not_yet_treated" in refused.reason_nl
+    assert rows_of(data_of(start, counts), "verdict")[0].status == "shown"
+    at_once = np.where(np.isfinite(start), 6.0, start)
+    refused = rows_of(data_of(at_once, counts, {"comparison": "never_treated"}), "verdict")[0]
+    assert "not_yet_treated" not in refused.reason and "areas without the programme" in refused.reason

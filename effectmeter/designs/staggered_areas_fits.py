@@ -14,7 +14,7 @@ from effectmeter.designs.rows import ReasonedError
 from effectmeter.designs.staggered_areas_panel import AreaPanel, options_of
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, SeparationError
 from effectmeter.estimators.before_after import difference_in_change, difference_in_change_bound
-from effectmeter.estimators.group_time import Aggregation, Comparison, GroupTime, group_time
+from effectmeter.estimators.group_time import FEWEST_COMPARISON, Aggregation, Comparison, GroupTime, group_time
 from effectmeter.estimators.group_time_adjusted import adjusted
 from effectmeter.estimators.group_time_before import number_of_pieces
 from effectmeter.estimators.group_time_panel import NEVER, BoolArray, Effect, Panel, Shares, as_percent
@@ -68,7 +68,22 @@ def is_difference(measure: str) -> bool:
 def by_group(
     area: AreaPanel, how: How, *, base: str = "varying", before: bool = True, keep_cells: bool = False
 ) -> GroupTime:
-    """Return the group-time effects of a panel."""
+    """Return the group-time effects of a panel.
+
+    Raises
+    ------
+    ReasonedError
+        The plan compares with areas that never start, and there are none (or one) of them.
+    """
+    never = int((~area.is_treated).sum())
+    later = int((area.panel.start > area.panel.cohorts.min()).sum()) if len(area.panel.cohorts) else 0
+    if how.comparison == "never_treated" and never < FEWEST_COMPARISON <= later:
+        raise ReasonedError(
+            f"{never or 'none'} of the areas never starts, and the plan compares with such areas only; write "
+            "`areas: {comparison: not_yet_treated}` in the plan, so that areas that start later serve until they do",
+            "Bijna elk gebied begint een keer, en het plan vergelijkt alleen met gebieden die nooit beginnen. Zet "
+            "`areas: {comparison: not_yet_treated}` in het plan. Dan tellen gebieden die later beginnen mee.",
+        )
     X = area.panel.X if how.with_covariates else area.panel.X[:, :0]
     return group_time(
         area.panel,
@@ -200,22 +215,49 @@ def few_events_ratio(area: AreaPanel, level: float) -> Estimate:
     )
 
 
-def event_effects(area: AreaPanel, how: How) -> dict[int, Effect | EstimationError]:
+@dataclass(frozen=True, slots=True)
+class AtTime:
+    """The effect at a time since the start, or why there is none.
+
+    Attributes
+    ----------
+    areas
+        Treated and comparison areas that contribute.
+    """
+
+    effect: Effect | EstimationError
+    areas: tuple[int, int]
+
+
+def event_effects(area: AreaPanel, how: How) -> dict[int, AtTime]:
     """Return the effect per time since the start, before it too.
 
     Group-time effects before the start are against the period before; Poisson's are of periods that were left out and
     predicted from the others.
     """
     if how.estimator == "poisson_fe" and area.kind == "count":
-        return {time: _poisson_event(area, how, mask) for time, mask in _event_masks(area).items()}
+        return {
+            time: AtTime(_poisson_event(area, how, mask), _areas_of(area, mask))
+            for time, mask in _event_masks(area).items()
+        }
     fit = by_group(area, How(estimator="callaway_santanna", comparison=how.comparison))
-    found: dict[int, Effect | EstimationError] = {}
+    found: dict[int, AtTime] = {}
     for time in sorted(fit.by_event):
+        effect: Effect | EstimationError
         try:
-            found[time] = fit.event(time)
+            effect = fit.event(time)
         except EstimationError as fault:
-            found[time] = fault
+            effect = fault
+        found[time] = AtTime(effect, fit.areas_at(time))
     return found
+
+
+def _areas_of(area: AreaPanel, mask: BoolArray) -> tuple[int, int]:
+    """Return the areas with such area-periods, and the others that are untreated in the same periods."""
+    seen = mask & area.panel.observed
+    inside = seen.any(axis=1)
+    free = area.panel.observed & ~area.panel.treated & seen.any(axis=0)[None, :]
+    return int(inside.sum()), int((free.any(axis=1) & ~inside).sum())
 
 
 def _poisson_event(area: AreaPanel, how: How, mask: BoolArray) -> Effect | EstimationError:

@@ -12,7 +12,7 @@ import numpy as np
 
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.questions import measures_of
-from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
+from effectmeter.designs.rows import LEVEL, Counts, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
 from effectmeter.designs.staggered_areas_calibrated import (
     CalibratedCohort,
     calibrated_bound,
@@ -20,6 +20,7 @@ from effectmeter.designs.staggered_areas_calibrated import (
 )
 from effectmeter.designs.staggered_areas_fits import (
     RATIOS,
+    AtTime,
     How,
     effect_of,
     estimate_of,
@@ -203,12 +204,14 @@ def event_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:
             return []
         cohorts = asked.cohorts
         last = max(round(area.panel.periods.max() - cohort.start) for cohort in cohorts)
-        effects: dict[int, Effect | EstimationError] = {}
+        effects: dict[int, AtTime] = {}
         for time in range(last + 1):
+            effect: Effect | EstimationError
             try:
-                effects[time] = effect_of_cohorts(area, cohorts, event_time=time)
+                effect = effect_of_cohorts(area, cohorts, event_time=time)
             except EstimationError as fault:
-                effects[time] = fault
+                effect = fault
+            effects[time] = AtTime(effect, _calibrated_areas(area, cohorts, time))
     else:
         how = How(estimator="callaway_santanna", comparison=how.comparison) if how.estimator == "twoway_fe" else how
         try:
@@ -217,10 +220,29 @@ def event_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:
             return []
     return [
         estimated(
-            asked, asked.row(measure, "event_study", how=how, subgroup=f"event_time={time}"), area, effect, few=False
+            asked,
+            with_counts(
+                asked.row(measure, "event_study", how=how, subgroup=f"event_time={time}"), Counts(n=found.areas)
+            ),
+            area,
+            found.effect,
+            few=False,
         )
-        for time, effect in effects.items()
+        for time, found in effects.items()
     ]
+
+
+def _calibrated_areas(area: AreaPanel, cohorts: tuple[CalibratedCohort, ...], time: int) -> tuple[int, int]:
+    """Return the areas of cohorts that are followed so long, and those that carry weight beside them."""
+    reached = [cohort for cohort in cohorts if cohort.start + time <= area.panel.periods.max()]
+    treated = {name for cohort in reached for name in cohort.treated}
+    weighted = {
+        name
+        for cohort in reached
+        for name, weight in zip(cohort.comparison, cohort.calibration.weight, strict=True)
+        if weight > 0.0
+    }
+    return len(treated), len(weighted)
 
 
 def unadjusted_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:

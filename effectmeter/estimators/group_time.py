@@ -68,8 +68,10 @@ class _Sums:
     level: FloatArray = field(init=False)
     comparison: FloatArray = field(init=False)
     scaled_comparison: FloatArray = field(init=False)
+    compared: BoolArray = field(init=False)  # which areas were compared with
 
     def __post_init__(self) -> None:
+        self.compared = np.zeros(self.n, dtype=np.bool_)
         self.effect, self.weight, self.level, self.comparison, self.scaled_comparison = (
             np.zeros(self.n) for _ in range(5)
         )
@@ -148,6 +150,11 @@ class GroupTime:
     def event(self, event_time: int) -> Effect:
         """Return the average effect so many periods after the start."""
         return self._effect(self._found(self.by_event, event_time))
+
+    def areas_at(self, event_time: int) -> tuple[int, int]:
+        """Return how many treated and comparison areas contribute so many periods after the start."""
+        sums = self._found(self.by_event, event_time)
+        return int((sums.weight > 0.0).sum()), int(sums.compared.sum())
 
     def cohort(self, start: float) -> Effect:
         """Return the average effect on a cohort, over its periods after the start."""
@@ -357,7 +364,7 @@ class _Work:
         self.served = self.served[back]
         for by in self.sums:
             for each in by.values():
-                for name in ("effect", "weight", "level", "comparison", "scaled_comparison"):
+                for name in ("effect", "weight", "level", "comparison", "scaled_comparison", "compared"):
                     setattr(each, name, getattr(each, name)[back])
 
 
@@ -391,6 +398,7 @@ def _add(
         sums.den += size
         sums.effect[mine] += fit.own
         sums.weight[mine] += 1.0
+        sums.compared[others] = True
         sums.level[mine] += level
         sums.comparison[others] += size * fit.other
         sums.scaled_comparison[others] += size * widen * fit.other
