@@ -76,10 +76,12 @@ def test_no_vault_yet(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a vault, whatever it is" * 500])
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_damaged_vault_says_so(path: Path, content: bytes, read_only: bool) -> None:
-    path.parent.mkdir(parents=True)
+    with open_vault(path.with_name("2026-Q2.duckdb")):
+        pass  # so that there is a key
     path.write_bytes(content)
-    with pytest.raises(EffectmeterError, match="damaged"), open_vault(path, read_only=read_only):
+    with pytest.raises(EffectmeterError, match="the file is damaged"), open_vault(path, read_only=read_only):
         pass
+    assert path.read_bytes() == content
 
 
 def _elsewhere(code: str, path: Path) -> subprocess.Popen[str]:
@@ -232,3 +234,14 @@ def test_every_result_can_be_stored(path: Path, row_type: type) -> None:
 
 def test_storable_covers_what_it_should() -> None:
     assert {EffectRow, GateResult, AttritionStep, BalanceRow} <= set(_storable())
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_vault_with_a_flipped_byte_says_so_at_the_latest_when_it_is_read(path: Path, share: float) -> None:
+    with open_vault(path) as connection:
+        connection.execute("create table t as select range as i, hash(range) as h from range(100000)")
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * share)] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(EffectmeterError, match="the file is damaged"), open_vault(path, read_only=True) as connection:
+        connection.sql("select sum(h % 97), sum(i) from t").fetchall()

@@ -20,7 +20,7 @@ import duckdb
 
 from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
-from vault.keys import Key, key_of, record_key
+from vault.keys import Key, is_plain, key_of, record_key
 from vault.scratch import SUFFIX, clear_stale, held
 
 PSEUDONYM_KEY = "pseudonym_key"
@@ -64,7 +64,7 @@ def open_vault(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDB
 @contextmanager
 def open_earlier(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """Open the vault of an earlier quarter for reading; None where there is none that this version reads."""
-    if not path.is_file() or _is_plain(path):
+    if not path.is_file() or is_plain(path):
         yield None
         return
     with _reading(path) as connection:
@@ -76,7 +76,7 @@ def open_throwaway(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty vault that is encrypted as the others in a programme's folder, and never kept."""
     _make_private_folders(folder)
     clear_stale(folder)
-    with held(folder / f".check-{secrets.token_hex(8)}{SUFFIX}", 0) as scratch:
+    with held(folder / f".check-{secrets.token_hex(8)}{SUFFIX}", _PATIENCE_SECONDS) as scratch:
         assert scratch is not None, "a new random name is nobody's"
         key = _key(folder / "x", may_make=True)
         connection = _connect(scratch / _WORKING, key, scratch, read_only=False)
@@ -106,7 +106,7 @@ def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             where=str(path),
             next_step="run `effectmeter refresh` for this programme and quarter first",
         )
-    if _is_plain(path):
+    if is_plain(path):
         raise EffectmeterError(
             "this vault was made by an older version, without encryption; it is not read",
             where=str(path),
@@ -132,7 +132,7 @@ def _reader_scratch(path: Path) -> Iterator[Path | None]:
     if not os.access(path.parent, os.W_OK):
         yield None
         return
-    with held(name, 0) as scratch:
+    with held(name, _PATIENCE_SECONDS) as scratch:
         yield scratch
 
 
@@ -150,7 +150,7 @@ def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 next_step="wait until the other run is done; reading it is possible all the while",
             )
         working = scratch / _WORKING
-        is_continued = path.exists() and not _is_plain(path)
+        is_continued = path.exists() and not is_plain(path)
         if is_continued:
             _copy(path, working)
         connection = _opened(working, path, key, scratch, read_only=False)
@@ -272,13 +272,6 @@ def _told(error: duckdb.Error, path: Path) -> EffectmeterError:
         next_step="put back the key or the file from its copy; or move the file away and run `effectmeter refresh`: "
         "a vault is rebuilt from its delivery",
     )
-
-
-def _is_plain(path: Path) -> bool:
-    """Return whether a file is a DuckDB database without encryption, by its first header."""
-    with path.open("rb") as handle:
-        header = handle.read(28)
-    return header[8:12] == b"DUCK" and not header[20] & 1
 
 
 def _copy(source: Path, target: Path) -> None:

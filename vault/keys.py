@@ -70,7 +70,7 @@ def key_of(home: Home, programme: str, *, may_make: bool) -> Key:
     """
     found = _from_environment(programme) or _from_file(home.key(programme))
     if found is None:
-        if _recorded(home, programme) is not None or not may_make:
+        if not may_make or _recorded(home, programme) is not None or _has_locked(home, programme):
             raise _lost(home, programme)
         found = _made(home.key(programme))
     recorded = _recorded(home, programme)
@@ -82,6 +82,13 @@ def key_of(home: Home, programme: str, *, may_make: bool) -> Key:
             f"lost for good, run `effectmeter purge --programme {programme} --with-key` and refresh",
         )
     return found
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether a file is a DuckDB database without encryption, by its first header."""
+    with path.open("rb") as handle:
+        header = handle.read(28)
+    return len(header) == 28 and header[8:12] == b"DUCK" and not header[20] & 1
 
 
 def record_key(home: Home, programme: str, key: Key) -> None:
@@ -175,6 +182,11 @@ def _recorded(home: Home, programme: str) -> str | None:
         return (home.vaults(programme) / _FINGERPRINT).read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         return None
+
+
+def _has_locked(home: Home, programme: str) -> bool:
+    """Return whether a programme has vaults that only a key opens."""
+    return any(not is_plain(path) for path in home.vaults(programme).glob("*.duckdb"))
 
 
 def _lost(home: Home, programme: str) -> EffectmeterError:
