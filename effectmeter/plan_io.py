@@ -25,6 +25,8 @@ from effectmeter.plan_yaml import MAXIMUM_BYTES, Document, read_yaml
 
 __all__ = ["load_plan", "load_plans", "plan_content", "plan_hash", "plan_template"]
 
+_MOST_FAULTS = 40
+"""More at once help nobody; whoever mends these sees the rest."""
 _QUOTED = re.compile(r"'([^']*)'")
 _KINDS = {
     "int_parsing": "must be a whole number",
@@ -173,8 +175,14 @@ def _read(path: Path) -> Document:
 
 
 def _all(faults: list[EffectmeterError]) -> PlanError:
-    """Return faults as one, in the order of the lines they are on; those of one plan stay together."""
-    return PlanError(sorted(faults, key=_place))
+    """Return the faults as one, in the order of the lines they are on; those of one plan stay together."""
+    ordered = sorted(faults, key=_place)
+    n_more = len(ordered) - _MOST_FAULTS
+    if n_more > 0:
+        more = EffectmeterError(f"and {n_more:,} faults more", where=_place(ordered[_MOST_FAULTS])[0])
+        ordered = [*ordered[:_MOST_FAULTS], more]
+    is_told = all(fault.next_step for fault in ordered)
+    return PlanError(ordered, next_step="" if is_told else "mend these lines of the plan, and run the command again")
 
 
 def _place(fault: EffectmeterError) -> tuple[str, int]:
@@ -238,7 +246,7 @@ def _translated(path: Path, document: Document, error: ErrorDetails) -> Effectme
         return _fault(path, document, address, f"{shown} has characters that do not belong here", allowed=allowed)
     if kind == "value_error":
         return _fault(path, document, address, f"{context.get('error')}, and it is {shown}")
-    message = _KINDS.get(kind) or error["msg"].replace("Input should", "must", 1)
+    message = _KINDS.get(kind) or re.sub("^(Input|String) should", "must", error["msg"])
     return _fault(path, document, address, f"{message}, and it is {shown}", allowed=_allowed_for(address))
 
 
