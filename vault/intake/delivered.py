@@ -180,7 +180,11 @@ def _inside(delivery: Path, name: str) -> Path:
     parts = re.split(r"[/\\]", name)
     path = delivery / name
     leads_out = name.startswith(("/", "\\", "~")) or ".." in parts or ":" in name or "\0" in name
-    if leads_out or not path.resolve().is_relative_to(delivery.resolve()):
+    try:
+        leads_out = leads_out or not path.resolve().is_relative_to(delivery.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        leads_out = True
+    if leads_out:
         raise DeliveryError(
             "the file lies outside the delivery folder",
             where=name,
