@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.installation import QUARTERS
+from assets.installation import QUARTERS, plainly
 from assets.locks import refreshing
 from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
@@ -97,6 +97,9 @@ def refresh(
                     results.append(_run(definitions, instance, programme, quarter, listener))
             except EffectmeterError as error:
                 results.append(Refreshed(programme, quarter, error.exit_code, str(error)))
+            except Exception as error:  # noqa: BLE001 - of Dagster's own storage, whose texts may quote anything
+                told = plainly(home, programme, "refresh", error)
+                results.append(Refreshed(programme, quarter, told.exit_code, str(told)))
     return results
 
 
