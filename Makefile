@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage worlds docs pictures clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage worlds docs pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -58,6 +58,9 @@ imports: $(STAMP) ## Check that rooms depend downwards only
 
 lock: $(STAMP) ## Check that the lock file belongs to pyproject.toml
 	@$(BIN)/uv lock --check --quiet
+
+audit: $(STAMP) ## Look up known holes in what the lock names, and check licences; rewrites benchmarks/audit.md
+	@$(BIN)/python benchmarks/audit.py
 
 references: ## Recompute the R reference values (needs R with survival, sandwich, clubSandwich, geepack)
 	@Rscript tests/references/make_references.R
