@@ -22,6 +22,8 @@ from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
 from effectmeter.quarters import Quarter
 from pipelines.approve import approve
+from pipelines.checklist import checklist
+from pipelines.export import export
 from pipelines.options import HomeOption, JsonOption, ProgrammeOption, ProgrammesOption, QuarterOption
 from pipelines.programmes import find_plan, planned, require_known, stored
 from pipelines.purge import purge
@@ -308,6 +310,8 @@ def ui(
 app.command()(approve)
 app.command()(verify)
 app.command()(purge)
+app.command()(export)
+app.command()(checklist)
 
 
 @contextmanager
