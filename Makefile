@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage worlds docs pictures audit clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage worlds faults broken docs pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -70,6 +70,12 @@ coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (min
 
 worlds: $(STAMP) ## Measure the whole method on known worlds (hours; resumable); rewrites docs/validation.md
 	@$(BIN)/python benchmarks/worlds.py
+
+faults: $(STAMP) ## Kill, starve and corrupt a hundred refreshes (an hour; resumable); rewrites benchmarks/faults.md
+	@$(BIN)/python benchmarks/faults.py
+
+broken: $(STAMP) ## Try some five hundred broken deliveries and plans, and fuzz (an hour; resumable); rewrites benchmarks/broken.md
+	@$(BIN)/python benchmarks/broken.py
 
 docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
 	@$(BIN)/python -m pipelines.generated
