@@ -30,6 +30,8 @@ _PATIENCE_SECONDS = 3.0
 _MOST_MEMORY_GB = 8
 _MOST_THREADS = 8
 _WORKING = "working.duckdb"
+_DAMAGE = ("encryption key", "AES tag", "Corrupt", "not a valid DuckDB", "checksum")
+"""DuckDB's words for a file that is not as it was written; it has no class of exceptions for it."""
 _FICLONE = 0x40049409
 """Linux' request for a copy that shares blocks with the original until one of them changes."""
 
@@ -255,8 +257,7 @@ def _extension() -> str:
 
 
 def _is_damage(error: duckdb.Error) -> bool:
-    text = str(error)
-    return "encryption key" in text or "Corrupt" in text or "not a valid DuckDB" in text or "checksum" in text
+    return any(words in str(error) for words in _DAMAGE)
 
 
 def _told(error: duckdb.Error, path: Path) -> EffectmeterError:
