@@ -75,7 +75,7 @@ def options(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Say whether a crime-prevention programme works: from an anonymised delivery to an honest effect report."""
+    """Say whether a crime-prevention programme works: from a pseudonymous delivery to an honest effect report."""
 
 
 @app.command()
@@ -285,26 +285,39 @@ def worlds(
 def ui(
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
-    port: Annotated[int, typer.Option("--port", help="On localhost only.")] = 3000,
+    port: Annotated[int, typer.Option("--port", help="Where it listens.")] = 3000,
+    is_read_only: Annotated[
+        bool, typer.Option("--read-only", help="For viewers: nothing can be started, stopped or changed.")
+    ] = False,
+    public_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--public-name",
+            help="Name under which a proxy with a login serves it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address; another than this machine's is refused.")] = "127.0.0.1",
+    is_open: Annotated[
+        bool, typer.Option("--without-login", help="Allow another --host, where everybody may do everything.")
+    ] = False,
 ) -> None:
     """Open Dagster on this installation, at http://localhost:3000.
 
     Example: effectmeter ui --port 3001
     """
     from pipelines.instance import offer_quarters
+    from pipelines.ui import WARNING, WORKSPACE, require_local, ui_command, ui_environment
 
+    names = list(public_name or [])
+    if not require_local(host, is_open=is_open):
+        say(WARNING.format(host=host, port=port))
+        names.append(host)
     installation = Home.from_environment(home)
     offer_quarters(installation, quarter_of(None))
-    workspace = Path(__file__).resolve().parents[1] / "workspace.yaml"
-    environment = os.environ | {
-        "DAGSTER_HOME": str(installation.dagster),
-        "EFFECTMETER_HOME": str(installation.root),
-        "EFFECTMETER_PROGRAMMES": str(programmes_folder(programmes)),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-    }
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.chdir(workspace.parent)
-    os.execve(sys.executable, command, environment)
+    environment = ui_environment(installation, programmes_folder(programmes), names)
+    os.chdir(WORKSPACE.parent)
+    os.execve(sys.executable, ui_command(host, port, is_read_only=is_read_only), environment)
 
 
 app.command()(approve)
