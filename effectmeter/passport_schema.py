@@ -80,32 +80,35 @@ class Software(_Part):
 class Passport(_Part):
     """The evidence passport of one release."""
 
-    schema_: Literal["effectmeter/passport/1"] = Field(alias="schema")
-    programme: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
-    title: Words
-    quarter: Annotated[str, StringConstraints(pattern=r"^\d{4}-Q[1-4]$")]
-    reference_date: str
-    edition: Edition
-    made: Made
-    design: str
-    synthetic: bool
-    approved: bool
-    marks: list[Literal["CONCEPT", "SYNTHETIC"]]
-    approval: Approval | None
-    verdict: dict[str, Any]
-    headline: Words
-    verdict_line: Words
-    figures: dict[str, Any]
-    gates: list[dict[str, Any]]
-    claims: list[dict[str, Any]]
-    checks: dict[str, int]
-    plan: PlanPart
-    data: DataPart
-    software: Software
-    disclosure: dict[str, Any]
-    content_hash: Sha256
-    files: dict[FileName, Sha256]
-    seal: Sha256
+    schema_: Literal["effectmeter/passport/1"] = Field(alias="schema", description="form of this document")
+    programme: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] = Field(description="which programme")
+    title: Words = Field(description="its title")
+    quarter: Annotated[str, StringConstraints(pattern=r"^\d{4}-Q[1-4]$")] = Field(description="which quarter")
+    reference_date: str = Field(description="last day of the quarter")
+    edition: Edition = Field(description="number within the quarter; also the folder's name")
+    made: Made = Field(description="who refreshed, on which account, when (UTC)")
+    design: str = Field(description="how is compared")
+    synthetic: bool = Field(description="whether the data are made up")
+    approved: bool = Field(description="whether a second person approved it")
+    marks: list[Literal["CONCEPT", "SYNTHETIC"]] = Field(description="what stands on every page")
+    approval: Approval | None = Field(
+        description="who approved, on which account, when; the edition that was read, the SHA-256 of its passport and "
+        "of those of its files that the approval changed. Empty for a CONCEPT"
+    )
+    verdict: dict[str, Any] = Field(description="direction, whether it works, strength of the evidence")
+    headline: Words = Field(description="first sentence of the report")
+    verdict_line: Words = Field(description="the verdict in one line")
+    figures: dict[str, Any] = Field(description="the main figure, reach, and numbers per arm, as published")
+    gates: list[dict[str, Any]] = Field(description="every test that an estimate had to pass")
+    claims: list[dict[str, Any]] = Field(description="every public claim and the ruling on it")
+    checks: dict[str, int] = Field(description="how many checks of the delivery were run and passed")
+    plan: PlanPart = Field(description="hash of the plan, and every version of it that met outcomes")
+    data: DataPart = Field(description="hashes of the delivery and its files")
+    software: Software = Field(description="versions, and hashes of code and lock")
+    disclosure: dict[str, Any] = Field(description="the rules for small numbers, and how many values they hid")
+    content_hash: Sha256 = Field(description="hash of all above that does not belong to the run, and of every table")
+    files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file in the folder")
+    seal: Sha256 = Field(description="hash of the passport without this field")
 
 
 def passport_schema() -> dict[str, Any]:

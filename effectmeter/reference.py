@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from effectmeter.passport import OF_THE_RUN, RENDERED
 from effectmeter.passport_schema import passport_schema
 from effectmeter.plan import Plan
 from effectmeter.schema import DESIGN_TABLES, RESULT_TABLES, STANDARD_TABLES, Table
@@ -37,9 +38,9 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
 
 
 def write_reference(folder: Path) -> tuple[Path, ...]:
-    """Write ``plan.md`` and ``tables.md`` into `folder` and return what was written."""
+    """Write ``plan.md``, ``tables.md`` and ``release.md`` into `folder` and return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"plan.md": plan_page(), "tables.md": tables_page()}
+    pages = {"plan.md": plan_page(), "tables.md": tables_page(), "release.md": release_page()}
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     return tuple(folder / name for name in pages)
@@ -68,6 +69,36 @@ def plan_page() -> str:
         if "properties" in part:
             parts += [f"## {name}", _markdown(part.get("description", "")), _fields_table(part)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def release_page() -> str:
+    """Return the reference of a release's files and of its passport, as Markdown."""
+    schema = passport_schema()
+    rows = [
+        (f"`{name}`", field["description"], "yes" if name in OF_THE_RUN else "")
+        for name, field in schema["properties"].items()
+    ]
+    parts = [
+        "# A release, file by file",
+        _MADE,
+        "`release/<programme>/<quarter>/<edition>/` holds `report.nl.html`, `report.en.html`, `report.nl.pdf`,"
+        " `report.en.pdf`, `effects.csv`, `effects.parquet`, `effects.xlsx`, `passport.json` and `tables/*.csv`, and"
+        " nothing else. Its files are for reading only. Beside the editions `awaiting-approval.json` may lie: the"
+        " cleared result that the newest CONCEPT was written from, which an approval writes the next edition from.",
+        "## The same in, the same out",
+        "The same delivery, plan, code and libraries give the same bytes of `effects.csv`, of every table, and of the"
+        " passport, apart from what belongs to the run: the fields marked below, and `first_used` and `quarter` in the"
+        " plan's history (when a plan first met outcomes). The number of threads, the home folder, the key and the seed"
+        " of Python's hashes make no difference. Nor does the order of the rows in a delivery, to the figures; the"
+        " delivery's own hash is of its bytes, so `data` and `content_hash` differ then. Pages, PDF and workbook are"
+        " the same bytes for the same passport.",
+        f"`effects.xlsx` and the reports show edition, mark and approval ({_codes(RENDERED)}). All other files are the"
+        " same bytes before and after an approval.",
+        "## The passport, field by field",
+        "Its JSON Schema is `schemas/passport.schema.json`. Hashes are SHA-256, in hexadecimal.",
+        _rows(("field", "meaning", "of the run"), rows),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def tables_page() -> str:

@@ -1,0 +1,105 @@
+"""The same in, the same out: threads, hash seed, home folder, key and order of the rows make no difference."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workbench import ROOT
+
+from effectmeter.passport import OF_THE_RUN, undated
+
+PROGRAMMES = {
+    "tarp": "randomised",
+    "alleen-jij-bepaalt": "comparison_cohort",
+    "integrale-familieaanpak": "before_after",
+    "leefbaarheid-en-veiligheid": "staggered_areas",
+    "harp": "interrupted_series",
+    "cbt-for-offenders": "pooled_trials",
+}
+"""One bundled programme per design."""
+
+OF_THE_DELIVERY = ("data",)
+"""What the passport says of the delivery's bytes, which another order of its rows changes."""
+
+Runs = tuple[dict[str, Any], dict[str, Any]]
+
+
+def start(root: Path, threads: int, order: str) -> subprocess.Popen[str]:
+    """Start a run of all programmes in a process with its own threads, hash seed and keys."""
+    one = str(threads)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONHASHSEED": one,
+        "EFFECTMETER_KEY": one * 64,
+        "EFFECTMETER_USER": f"tester-{one}",
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), one),
+    }
+    command = [sys.executable, str(ROOT / "tests" / "one_run.py"), str(root), one, order, *PROGRAMMES]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=root)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Two runs of everything at once: one thread and rows as delivered; two threads and rows in another order."""
+    started = [
+        start(tmp_path_factory.mktemp("one"), 1, "plain"),
+        start(tmp_path_factory.mktemp("another-and-longer-name"), 2, "shuffled"),
+    ]
+    said = [process.communicate(timeout=900)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    one, two = (json.loads(text) for text in said)
+    return one, two
+
+
+@pytest.mark.parametrize("programme", PROGRAMMES)
+def test_effects_are_the_same_bytes(runs: Runs, programme: str) -> None:
+    one, two = (run[programme]["effects"] for run in runs)
+    assert one == two
+
+
+@pytest.mark.parametrize("programme", PROGRAMMES)
+def test_passports_differ_in_what_belongs_to_the_run_and_the_order_of_rows_only(runs: Runs, programme: str) -> None:
+    one, two = (undated(run[programme]["passport"]) for run in runs)
+    assert one["data"]["files"].keys() == two["data"]["files"].keys()
+    for passport in (one, two):
+        for field in OF_THE_DELIVERY:
+            del passport[field]
+    assert json.dumps(one) == json.dumps(two)
+
+
+@pytest.mark.parametrize("programme", PROGRAMMES)
+def test_the_unrounded_estimates_agree_to_twelve_digits(runs: Runs, programme: str) -> None:
+    """Sums of floating-point numbers may depend on the number of threads in their last digits, and in no others."""
+    one, two = (json.loads(run[programme]["vault"]) for run in runs)
+    for name in ("effects", "gates", "claims"):
+        assert len(one[name]) == len(two[name])
+        for row, other in zip(one[name], two[name], strict=True):
+            for key, value in row.items():
+                expected = pytest.approx(other[key], rel=1e-9, abs=1e-12) if isinstance(value, float) else other[key]
+                assert value == expected, (name, key)
+
+
+def test_the_same_delivery_gives_the_same_content_hash(tmp_path: Path) -> None:
+    """With the rows as they are, nothing but who and when may differ."""
+    texts = []
+    for threads in (1, 2):
+        root = tmp_path / str(threads)
+        root.mkdir()
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            "PYTHONHASHSEED": str(threads),
+            "EFFECTMETER_KEY": str(threads) * 64,
+        }
+        command = [sys.executable, str(ROOT / "tests" / "one_run.py"), str(root), str(threads), "plain"]
+        done = subprocess.run(
+            [*command, "cbt-for-offenders"], env=environment, capture_output=True, text=True, check=True, cwd=root
+        )
+        texts.append(json.loads(done.stdout)["cbt-for-offenders"]["passport"])
+    same = [{key: value for key, value in passport.items() if key not in OF_THE_RUN} for passport in texts]
+    assert json.dumps(same[0]) == json.dumps(same[1])
