@@ -86,9 +86,39 @@ def test_counts_over_unequal_days_against_families_picked_by_the_same_rule(tmp_p
     found = bench.effects("counted")
     row = next(row for row in found["effects"] if row["analysis"] == "primary")
     assert row["conf_low"] < effect < row["conf_high"]
+    assert row["window_days"] is None  # everyone's own
     expected = {row["subgroup"]: row for row in rows_where(found["effects"], estimator="expected_without_effect")}
     assert set(expected) == {"source=comparison", "source=reference"}  # counts have no earlier period
     gate = next(gate for gate in found["gates"] if gate["gate"] == "expected_drop")
     assert gate["status"] == ("warned" if effect == 1.0 else "passed")
     peak = next(gate for gate in found["gates"] if gate["gate"] == "peak_selection")
     assert peak["status"] == "not_evaluated"
+
+
+@pytest.mark.parametrize("days", [730, 365])
+def test_rows_state_the_days_that_were_delivered_and_gates_still_reach_them(tmp_path: Path, days: int) -> None:
+    rng = np.random.default_rng(5)
+    people = [(f"{arm[0]}{i}", arm) for arm in ("treated", "comparison") for i in range(20 if arm == "treated" else 80)]
+    counts = [
+        [person, period, "contact", int(rng.poisson(3)), days] for person, _ in people for period in ("before", "after")
+    ]
+    bench = Workbench(tmp_path)
+    plan = minimal_plan(
+        "long",
+        "before_after",
+        source={"persons": "persons.csv", "person_counts": "counts.csv"},
+        outcomes={"contact": {"measures": ["ratio_of_rate_ratios"]}},
+        before_after={"after_days": 365},
+    )
+    bench.add_plan(plan)
+    bench.deliver("long", "persons.csv", ["person_id", "arm"], people)
+    bench.deliver("long", "counts.csv", ["person_id", "period", "outcome", "count", "days"], counts)
+    bench.estimate("long")
+    found = bench.effects("long")
+    assert {row["window_days"] for row in found["effects"] if row["analysis"] != "placebo"} == {days}
+    (size,) = rows_where(found["gates"], gate="size")
+    assert size["status"] == "failed"  # 20 persons
+    assert {row["status"] for row in rows_where(found["effects"], measure="ratio_of_rate_ratios")} <= {
+        "hidden",
+        "not_estimable",
+    }

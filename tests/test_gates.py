@@ -402,6 +402,15 @@ def test_power_never_fails() -> None:
     assert status(power, cohort(), effect(status="not_estimable", estimate=None, std_error=None)) == "not_evaluated"
 
 
+def test_where_more_is_better_it_is_the_smallest_rise_that_is_told() -> None:
+    outcomes = {"contact": {"event": "contact", "measures": ["risk_ratio"], "better": "higher"}}
+    (found,) = ask(power, cohort(plan_for(outcomes=outcomes)), effect(std_error=0.25))
+    (fall,) = ask(power, cohort(), effect(std_error=0.25))
+    assert "smallest rise" in found.sentence and "kleinste stijging" in found.sentence_nl
+    assert "smallest fall" in fall.sentence and found.figure == fall.figure
+    assert "0.53" in found.figure and "1.87 times" in found.sentence and "1,87 keer" in found.sentence_nl
+
+
 def test_where_families_are_the_units_more_families_are_asked_for() -> None:
     row = effect(std_error=0.5, conf_low=0.2, conf_high=1.9, n_clusters_treated=19, n_clusters_comparison=60)
     (found,) = ask(power, cohort(), row)

@@ -139,6 +139,12 @@ def test_nothing_shown_says_why() -> None:
     assert frequency_sentence(CASES["hidden"], "nl") == ""
 
 
+def test_more_studies_do_not_settle_what_differs_from_place_to_place() -> None:
+    case = CASES["trials_differ"]
+    assert "differs from place to place" in settle_sentence(case, "en") and "140" not in settle_sentence(case, "en")
+    assert "verschilt per plek" in settle_sentence(case, "nl")
+
+
 def test_synthetic_is_said_in_words() -> None:
     for language in LANGUAGES:
         assert "SYNTHETIC" in verdict_line(facts(is_synthetic=True), language)

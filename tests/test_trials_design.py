@@ -317,6 +317,14 @@ def test_small_trials_with_another_story_are_warned_about() -> None:
     assert gates_of(data_of(equal))["small_studies"].status == "not_evaluated"
 
 
+def test_more_trials_settle_a_mean_and_not_a_next_place() -> None:
+    data = data_of(few([4, 30, 5, 28, 6], [25, 6, 30, 5, 26]))
+    gate = gates_of(data)["power"]
+    assert gates_of(data)["heterogeneity"].status == "warned" and main_row(rows_of(data)).variance == "prediction"
+    assert "settle their mean, not what a next place may see" in gate.sentence
+    assert "Een volgende plek blijft onzeker" in gate.sentence_nl
+
+
 def test_power_counts_in_trials() -> None:
     gate = gates_of(data_of(few([8, 9, 10, 8, 9], [9, 10, 11, 9, 8])))["power"]
     assert gate.status == "warned" and "more trials" in gate.sentence and "studies" in gate.sentence_nl

@@ -13,7 +13,15 @@ import polars as pl
 
 from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.before_after_beside import beside, difference_row, expected_rows
-from effectmeter.designs.before_after_rows import EFFECT, TIMES, change_row, effect_row, empty_row, periods_of
+from effectmeter.designs.before_after_rows import (
+    EFFECT,
+    TIMES,
+    change_row,
+    effect_row,
+    empty_row,
+    periods_of,
+    stated_window,
+)
 from effectmeter.designs.questions import Question, primary_outcome, questions
 from effectmeter.designs.rows import not_estimable
 from effectmeter.estimators.base import EstimationError
@@ -60,14 +68,14 @@ class BeforeAfter:
         With scope ``verdict`` only the primary outcome in its first kind of time with the change to expect, placebo
         and negative controls.
         """
-        asked = dict.fromkeys((question.outcome, question.window_days) for question in questions(data.plan))
+        asked = {question.outcome: stated_window(data, question.outcome) for question in questions(data.plan)}
         rows: list[EffectRow] = []
-        for outcome, window in asked:
+        for outcome, window in asked.items():
             is_primary = outcome == primary_outcome(data.plan)
             if is_primary or scope == "all":
                 rows += _outcome_rows(data, Question(outcome, window, EFFECT, is_primary), scope)
         if asked and has_comparison(data):
-            outcome, window = next(iter(asked))
+            outcome, window = next(iter(asked.items()))
             rows += _checks(data, Question(outcome, window, EFFECT, is_primary=False))
             if scope == "all":
                 rows += _subgroups(data, Question(outcome, window, EFFECT, is_primary=False))

@@ -130,6 +130,21 @@ def periods_of(
     )
 
 
+def stated_window(data: AnalysisData, outcome: str) -> int | None:
+    """Return the days after the start that an outcome's rows speak of; None where they differ from person to person.
+
+    Of dated events it is the plan's window. Of delivered counts, which have no dates, it is what was delivered: the
+    periods before and after may be of any length.
+    """
+    window = data.plan.before_after.after_days
+    after = data.outcomes.filter((pl.col("outcome") == outcome) & (pl.col("period") == "after") & pl.col("is_complete"))
+    after = after.join(data.persons.select("person_id"), on="person_id", how="semi")
+    if "person_counts" not in data.plan.source or after["first_event_day"].is_not_null().any():
+        return window
+    days = after["days_calendar"].unique()
+    return window if days.is_empty() else int(days[0]) if len(days) == 1 else None
+
+
 def empty_row(
     data: AnalysisData, question: Question, contrast: str, analysis: str, denominator: str | None, **fields: Any
 ) -> EffectRow:

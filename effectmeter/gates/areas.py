@@ -21,7 +21,7 @@ from effectmeter.estimators.sensitivity import minimum_detectable_ratio
 from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate, percent
 from effectmeter.gates.comparable import BAD_SMD, GOOD_EFFECTIVE, GOOD_SMD, LEAST_EFFECTIVE
 from effectmeter.gates.people import ENOUGH_CLUSTERS, FEWEST_CLUSTERS
-from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO
+from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO, smallest_change
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 PRE_TREND_P = 0.01
@@ -421,12 +421,13 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     ratio = minimum_detectable_ratio(error)
     status: GateStatus = "passed" if ratio >= IMPORTANT_RATIO else "warned"
     more, more_nl = _how_many_more(main, error)
+    fall = smallest_change(data, main, ratio)
     finding = Finding(
         status,
         f"smallest detectable ratio {ratio:.2f}",
-        f"The smallest fall that these data could have shown is to {ratio:.2f} times the rate without "
+        f"The smallest {fall.word} that these data could have shown is to {fall.figure} times the rate without "
         f"the programme.{more}",
-        f"De kleinste daling die hier te zien zou zijn, is tot {comma(f'{ratio:.2f}')} keer zo veel als zonder "
+        f"De kleinste {fall.word_nl} die hier te zien zou zijn, is tot {comma(fall.figure)} keer zo veel als zonder "
         f"programma.{more_nl}",
     )
     return fold("power", threshold, [finding])

@@ -42,7 +42,9 @@ def _units(data: AnalysisData) -> Iterator[tuple[str, str, str, int | None, tupl
     asked = dict.fromkeys((question.outcome, question.window_days) for question in questions(data.plan))
     for treated, label in data.plan.contrasts:
         for outcome, window in asked:
-            pairs = (*contrast_pairs(data.plan, label), ("outcome", outcome), ("window_days", window))
+            pairs = (*contrast_pairs(data.plan, label), ("outcome", outcome))
+            if data.plan.design != "before_after":  # which has one window, and rows that may have to state another
+                pairs = (*pairs, ("window_days", window))
             yield treated, label, outcome, window, pairs
 
 

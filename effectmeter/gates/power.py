@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.questions import outcome_of
 from effectmeter.estimators.sensitivity import minimum_detectable_ratio
 from effectmeter.gates.base import NOTHING, Finding, comma, contrast_pairs, facts_of, fold, gate
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
@@ -13,6 +15,22 @@ from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 DETECTION = 2.80
 """1.96 + 0.84: two-sided 5 %, power 80 %."""
 IMPORTANT_RATIO = 0.67
+
+
+@dataclass(frozen=True, slots=True)
+class SmallestChange:
+    """The smallest change that could have been seen, in words: a fall, or a rise where more is better."""
+
+    word: str
+    word_nl: str
+    figure: str
+
+
+def smallest_change(data: AnalysisData, row: EffectRow, ratio: float) -> SmallestChange:
+    """Return the smallest detectable ratio, below 1, as the change that the programme is for."""
+    if outcome_of(data.plan, row.outcome).better == "higher" and ratio > 0.0:
+        return SmallestChange("rise", "stijging", f"{1.0 / ratio:.2f}")
+    return SmallestChange("fall", "daling", f"{ratio:.2f}")
 
 
 def std_error_without_effect(row: EffectRow) -> float | None:
@@ -72,13 +90,14 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
         smallest = minimum_detectable_ratio(error)
         more, more_nl = _how_many_more(row, error)
         figure = f"smallest detectable ratio {smallest:.2f}"
+        fall = smallest_change(data, row, smallest)
         sentence = (
-            f"The smallest fall that these data could have shown is to {smallest:.2f} times the rate without the "
+            f"The smallest {fall.word} that these data could have shown is to {fall.figure} times the rate without the "
             f"programme.{more}"
         )
         sentence_nl = (
-            "De kleinste daling die in deze cijfers te zien zou zijn, is tot "
-            f"{comma(f'{smallest:.2f}')} keer zo veel als zonder programma.{more_nl}"
+            f"De kleinste {fall.word_nl} die in deze cijfers te zien zou zijn, is tot "
+            f"{comma(fall.figure)} keer zo veel als zonder programma.{more_nl}"
         )
         status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
         findings.append(Finding(status, figure, sentence, sentence_nl, pairs))

@@ -29,7 +29,7 @@ from effectmeter.estimators.series import Series, analyse
 from effectmeter.estimators.series_bends import bend_before
 from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate
 from effectmeter.gates.periods import PLACEBO_HIGH, PLACEBO_LOW, placebo_rule
-from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO, std_error_without_effect
+from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO, smallest_change, std_error_without_effect
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 ENOUGH_BEFORE, ENOUGH_AFTER = 12, 8
@@ -457,7 +457,7 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     threshold = facts_of(power).threshold
     row = next((row for row in effects if row.analysis == "primary" and row.is_ratio), None)
     error = std_error_without_effect(row) if row else None
-    if error is None:
+    if row is None or error is None:
         return fold(
             "power",
             threshold,
@@ -473,19 +473,20 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
             ],
         )
     smallest = minimum_detectable_ratio(error)
+    fall = smallest_change(data, row, smallest)
     status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
     more = ("", "")
     if status == "warned" and math.isfinite(smallest):
         more = (
             " More periods on both sides of the start, or a larger area counted, would show smaller ones.",
-            " Met meer perioden, of met tellingen over een groter gebied, is een kleinere daling te zien.",
+            " Met meer perioden, of met tellingen over een groter gebied, is een kleinere te zien.",
         )
     finding = Finding(
         status,
         f"smallest detectable ratio {smallest:.2f}",
-        f"The smallest fall that this series could have shown is to {smallest:.2f} times what was to be "
+        f"The smallest {fall.word} that this series could have shown is to {fall.figure} times what was to be "
         f"expected.{more[0]}",
-        f"De kleinste daling die in deze reeks te zien zou zijn: tot {comma(f'{smallest:.2f}')} keer wat te verwachten "
-        f"was.{more[1]}",
+        f"De kleinste {fall.word_nl} die in deze reeks te zien zou zijn: tot {comma(fall.figure)} keer wat te "
+        f"verwachten was.{more[1]}",
     )
     return fold("power", threshold, [finding])

@@ -16,7 +16,7 @@ from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.pooling import Heterogeneity
 from effectmeter.estimators.sandwich import quantile
 from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate
-from effectmeter.gates.power import IMPORTANT_RATIO
+from effectmeter.gates.power import IMPORTANT_RATIO, smallest_change
 from effectmeter.looks import implied_std_error
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
@@ -267,14 +267,15 @@ def power_of_trials(
         return fold("power", threshold, [finding])
     smallest = math.exp(-_detection(row) * error)
     more, more_nl = _how_many_more(row, error)
+    fall = smallest_change(data, row, smallest)
     status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
     finding = Finding(
         status,
         f"smallest detectable ratio {smallest:.2f}",
-        f"The smallest fall that these trials could have shown together is to {smallest:.2f} times what it would be "
-        f"without the programme.{more}",
-        "De kleinste daling die samen in deze studies te zien zou zijn, is tot "
-        f"{comma(f'{smallest:.2f}')} keer zo veel als zonder programma.{more_nl}",
+        f"The smallest {fall.word} that these trials could have shown together is to {fall.figure} times what it would "
+        f"be without the programme.{more}",
+        f"De kleinste {fall.word_nl} die samen in deze studies te zien zou zijn, is tot "
+        f"{comma(fall.figure)} keer zo veel als zonder programma.{more_nl}",
     )
     return fold("power", threshold, [finding])
 
@@ -303,6 +304,11 @@ def _how_many_more(row: EffectRow, error: float) -> tuple[str, str]:
     more = math.ceil(row.n_clusters_treated * ((error / target) ** 2 - 1))
     if more <= 0:
         return "", ""
+    if row.analysis == "secondary":  # the trials differ, and the answer is about a next place
+        return (
+            f" About {more} more trials like these would settle their mean, not what a next place may see.",
+            f" Met nog ongeveer {more} van zulke studies is het gemiddelde bekend. Een volgende plek blijft onzeker.",
+        )
     return (
         f" About {more} more trials like these would settle it.",
         f" Met nog ongeveer {more} van zulke studies is het wel te zeggen.",

@@ -239,6 +239,15 @@ def _difference(facts: Facts, language: Language) -> str:
 
 def settle_sentence(facts: Facts, language: Language) -> str:
     """Return what would settle an open question; empty when nothing is open or nothing is known."""
+    if facts.direction == "inconclusive" and facts.is_prediction:
+        # what a next place sees does not narrow with more trials: it is how places differ
+        return (
+            "Meer studies lossen dit niet op: de uitkomst verschilt per plek. Zoek uit waardoor dat komt, en meet op "
+            "de plek zelf."
+            if language == "nl"
+            else "More studies would not settle this: the outcome differs from place to place. Find out why, and "
+            "measure it at the place itself."
+        )
     if facts.direction == "inconclusive":
         return facts.settle.get(language, "")
     if facts.direction == "not_shown":
