@@ -87,7 +87,7 @@ def _require_approvable(chosen: Path, newest: Path, person: dict[str, str]) -> N
             where=str(chosen),
             next_step="find out who changed it, and refresh: that publishes a whole one as the next edition",
         )
-    approval = read_passport(newest)["approval"]
+    approval = read_passport(newest).get("approval")
     if approval is not None and chosen.name in {newest.name, approval["edition"]}:
         raise PublicationError(
             f"edition {newest.name} has been approved already, by {approval['by']} at {approval['at']}",

@@ -130,7 +130,7 @@ def _says_the_same(newest: Path, passport: dict[str, Any]) -> bool:
 def report_metadata(edition: Path) -> dict[str, Any]:
     """Return what the UI shows of an edition: its verdict, its approval, and where its files lie."""
     passport = read_passport(edition)
-    approval = passport["approval"]
+    approval = passport.get("approval")  # releases of older versions know none
     return {
         "approval": f"approved by {approval['by']} at {approval['at']}" if approval else "CONCEPT: not yet approved",
         "passport": hashlib.sha256((edition / "passport.json").read_bytes()).hexdigest(),

@@ -21,7 +21,7 @@ def marks(passport: Mapping[str, Any], language: Language) -> tuple[tuple[str, s
 
 def approval_line(passport: Mapping[str, Any], language: Language) -> str:
     """Return who approved a release and on which day; empty for a CONCEPT."""
-    approval = passport["approval"]
+    approval = passport.get("approval")  # releases of older versions know none
     if approval is None:
         return ""
     day = datetime.fromisoformat(approval["at"]).date()
