@@ -28,6 +28,7 @@ from pipelines.guard import LOOPBACK, Guard, why_refused
 from pipelines.instance import open_instance, prepare_dagster_home
 from pipelines.ui import require_local, ui_command, ui_environment
 from pipelines.webserver import NAMES, served_names
+from vault.keys import Key
 
 HERE = b"localhost:3000"
 
@@ -271,12 +272,14 @@ def test_a_key_is_nowhere_but_where_it_was_put(
     assert run_cli("refresh", *where) == 0
     assert run_cli("effects", *where, "--json") == 0
     said = capfd.readouterr()
-    assert secret not in said.out + said.err
     assert bench.home.vault("tarp", QUARTER).is_file()
     assert (bench.home.dagster / "history").is_dir()
     assert own.exists() == (origin == "file")
     own.unlink(missing_ok=True)  # the one place where it may be
-    assert files_with(secret, [tmp_path]) == []
+    key = Key(bytes.fromhex(secret), "test")
+    for each in (secret, *(key.derived(purpose).hex() for purpose in ("vault file", "pseudonyms"))):
+        assert each not in said.out + said.err
+        assert files_with(each, [tmp_path]) == []
 
 
 def test_a_wrong_key_is_refused_without_repeating_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

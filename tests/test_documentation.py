@@ -83,7 +83,7 @@ def test_the_ten_minutes_of_the_readme_begin_as_written(
     said = capsys.readouterr()
     assert codes == [0, 1]
     assert "plan my-programme: sound" in said.err
-    assert "put persons.csv (table persons) in this folder" in said.err
+    assert "put persons.csv (table persons), events.csv (table events) in this folder" in said.err
 
 
 @pytest.mark.parametrize("page", PAGES)
