@@ -1,0 +1,189 @@
+"""One edition after another: nothing small can be had by subtraction, and what is published stays one moment's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import report_findings as made
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effectmeter.disclosure import Rules
+from effectmeter.editions import Block, Entry, entries_of, reconcile, settle
+from effectmeter.findings import Findings
+from effectmeter.quarters import Quarter
+from effectmeter.release import Passed, pass_gate
+from effectmeter.results import EffectRow
+
+RULES = Rules()
+NEXT = Quarter(2026, 4)
+
+
+def block(n: int, events: int, *, families: int | None = None, key: str = "effects|c|o|365||", **more: str) -> Block:
+    return Block(
+        key=key,
+        groups={"treated": (n, families)},
+        cells={"n:treated:r": n, "e:treated:r": events},
+        content=({"n": n, "events": events},),
+        **more,
+    )
+
+
+def published(steps: list[Block]) -> tuple[list[str], list[Entry]]:
+    """Return the states of a block over quarters, and the ledger."""
+    ledger: list[Entry] = []
+    states = []
+    for number, each in enumerate(steps):
+        decisions = settle([each], ledger, f"{2020 + number // 4}-Q{1 + number % 4}", RULES)
+        states.append(decisions[each.key].state)
+        ledger += entries_of(decisions, release=str(number), plan_hash="p")
+    return states, ledger
+
+
+def test_a_few_newcomers_are_not_told_of_and_ten_are() -> None:
+    states, _ = published([block(60, 20), block(63, 21), block(69, 23), block(72, 31)])
+    assert states == ["new", "held", "held", "renewed"]
+
+
+def test_the_quarter_of_a_change_does_not_depend_on_who_had_an_event() -> None:
+    """Events reach ten when one person joins; they are told of only when ten people have joined since."""
+    states, _ = published([block(60, 20), block(71, 29), block(72, 30), block(80, 31), block(81, 31)])
+    assert states == ["new", "held", "held", "held", "renewed"]
+
+
+def test_events_that_stand_still_while_the_group_grows_are_not_told_of() -> None:
+    assert published([block(60, 20), block(75, 20)])[0] == ["new", "held"]
+
+
+def test_ten_persons_from_two_families_are_held() -> None:
+    states, _ = published([block(60, 20, families=19), block(72, 31, families=21), block(92, 41, families=30)])
+    assert states == ["new", "held", "renewed"]
+
+
+def test_a_count_that_comes_back_is_set_against_all_that_was_published() -> None:
+    states, _ = published([block(60, 20), block(80, 40), block(62, 22), block(60, 20)])
+    assert states[:3] == ["new", "renewed", "held"]
+
+
+def test_parts_change_with_their_whole_and_all_at_once() -> None:
+    def release(total: tuple[int, int], men: tuple[int, int], women: tuple[int, int]) -> list[Block]:
+        whole = block(*total)
+        parts = {"m": men, "f": women}
+        return [
+            whole,
+            *(
+                block(*counts, key=f"effects|c|o|365|sex={sex}|", parent=whole.key, siblings="sex")
+                for sex, counts in parts.items()
+            ),
+        ]
+
+    ledger = entries_of(
+        settle(release((100, 40), (60, 25), (40, 15)), [], "2026-Q1", RULES), release="1", plan_hash="p"
+    )
+    grown = settle(release((115, 52), (72, 36), (43, 16)), ledger, "2026-Q2", RULES)
+    assert [decision.state for decision in grown.values()] == ["renewed", "held", "held"]
+    still = settle(release((104, 41), (74, 36), (30, 5)), ledger, "2026-Q2", RULES)
+    assert [decision.state for decision in still.values()] == ["held", "held", "held"]
+
+
+def test_a_renamed_or_redefined_outcome_is_not_set_beside_what_it_was() -> None:
+    _, ledger = published([block(60, 20)])
+    renamed = block(61, 21, key="effects|c|another name|365||")
+    assert settle([renamed], ledger, "2026-Q2", RULES)[renamed.key].state == "withheld"
+    same = block(60, 20, key="effects|c|another name|365||")
+    assert settle([same], ledger, "2026-Q2", RULES)[same.key].state == "new"
+
+
+def test_a_release_that_was_never_published_leaves_no_trace() -> None:
+    _, ledger = published([block(60, 20), block(80, 40)])
+    kept = reconcile(ledger, ["0"], [])
+    assert [(entry.release, entry.is_confirmed) for entry in kept] == [("0", True)]
+    assert [entry.release for entry in reconcile(ledger, ["0"], ["1"])] == ["0", "1"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(-6, 30), st.integers(0, 20)), min_size=1, max_size=15))
+def test_any_two_publications_differ_by_nothing_or_by_enough(steps: list[tuple[int, int]]) -> None:
+    n, events, course = 60, 30, []
+    for joined, had in steps:
+        n, events = max(n + joined, 30), min(events + had, max(n + joined, 30))
+        course.append(block(n, events))
+    _, ledger = published(course)
+    shown = [entry for entry in ledger if entry.is_published]
+    counts = [json.loads(entry.cells) for entry in shown]
+    for i, one in enumerate(counts):
+        for other in counts[i + 1 :]:
+            for name in one:
+                step = abs(one[name] - other[name])
+                assert step == 0 or step >= RULES.minimum_persons
+            assert one["n:treated:r"] == other["n:treated:r"] or one["e:treated:r"] != other["e:treated:r"]
+
+
+def grown(findings: Findings, n: int, events: int) -> Findings:
+    """Return the trial with more treated persons and events, in every table that counts them."""
+    effects = tuple(
+        replace(row, n_treated=(row.n_treated or 0) + n, events_treated=(row.events_treated or 0) + events)
+        for row in findings.effects
+    )
+    numbers = tuple(
+        replace(entry, persons=(entry.persons or 0) + n) if entry.arm == "treated" else entry
+        for entry in findings.numbers
+    )
+    attrition = tuple(
+        replace(step, n_before=step.n_before + n, n_after=step.n_after + n) if step.arm == "treated" else step
+        for step in findings.attrition
+    )
+    return replace(findings, effects=effects, numbers=numbers, attrition=attrition, curves=())
+
+
+def first_edition() -> tuple[Findings, Passed, list[Entry]]:
+    plan, findings = made.trial()
+    findings = replace(findings, curves=())
+    passed = pass_gate(findings, plan, made.QUARTER)
+    return findings, passed, passed.entries(release="1", plan_hash="p")
+
+
+def later(findings: Findings, quarter: Quarter) -> Findings:
+    return replace(findings, effects=tuple(replace(row, quarter=str(quarter)) for row in findings.effects))
+
+
+def test_the_whole_release_repeats_what_may_not_change() -> None:
+    plan = made.trial_plan()
+    findings, first, ledger = first_edition()
+    second = pass_gate(later(grown(findings, 3, 2), NEXT), plan, NEXT, ledger)
+    assert second.cleared.rows == first.cleared.rows, "the rows say themselves of which quarter they are"
+    for name in ("numbers", "attrition", "balance", "effects"):
+        assert second.cleared.tables[name].equals(first.cleared.tables[name]), name
+    assert second.entries(release="2", plan_hash="p") == []
+    third = pass_gate(later(grown(findings, 40, 20), NEXT), plan, NEXT, ledger)
+    assert {row.quarter for row in third.cleared.rows} == {str(NEXT)}
+    assert third.cleared.rows[0].n_treated == 255
+
+
+def test_a_second_run_of_a_quarter_gives_the_same_release() -> None:
+    plan = made.trial_plan()
+    findings, first, ledger = first_edition()
+    again = pass_gate(findings, plan, made.QUARTER, ledger)
+    assert all(again.cleared.tables[name].equals(table) for name, table in first.cleared.tables.items())
+    assert again.cleared.facts == first.cleared.facts and again.entries(release="2", plan_hash="p") == []
+
+
+def test_a_gate_that_fails_now_hides_old_figures_too() -> None:
+    plan = made.trial_plan()
+    findings, _, ledger = first_edition()
+    now = later(grown(findings, 3, 2), NEXT)
+    hidden = tuple(replace(row, status="hidden", reason="x", reason_nl="x") for row in now.effects)
+    passed = pass_gate(replace(now, effects=hidden), plan, NEXT, ledger)
+    assert {row.status for row in passed.cleared.rows} == {"hidden"}
+    assert all(row.estimate is None and row.n_treated in {215, None} for row in passed.cleared.rows)
+
+
+def test_a_row_that_is_new_to_a_question_waits_for_new_people() -> None:
+    plan = made.trial_plan()
+    findings, _, ledger = first_edition()
+    now = later(grown(findings, 3, 2), NEXT)
+    extra = replace(now.effects[0], estimator="another", analysis="sensitivity")
+    passed = pass_gate(replace(now, effects=(*now.effects, extra)), plan, NEXT, ledger)
+    added: EffectRow = passed.cleared.rows[-1]
+    assert (added.status, added.estimate, added.n_treated) == ("suppressed", None, None)
