@@ -18,7 +18,8 @@ STAGING = ".staging"
 
 def editions(folder: Path) -> list[Path]:
     """Return a quarter's editions, oldest first."""
-    return sorted(path for path in folder.glob("[0-9][0-9][0-9]") if path.is_dir()) if folder.exists() else []
+    found = (path for path in folder.glob("[0-9][0-9][0-9]*") if path.name.isdecimal() and path.is_dir())
+    return sorted(found, key=lambda path: int(path.name))  # the thousandth comes after 999
 
 
 def latest_edition(folder: Path) -> Path | None:
