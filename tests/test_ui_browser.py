@@ -138,3 +138,14 @@ def test_the_interface_listens_on_this_machine_only(address: str, bench: Workben
     ours = [entry for entry in listening if entry.endswith(f":{port:04X}")]
     assert ours
     assert {entry.split(":")[0] for entry in ours} == {"0100007F"}
+
+
+def test_the_interface_answers_its_own_pages_only(address: str) -> None:
+    question = f"{address}/graphql?query=%7Bversion%7D"
+    with urllib.request.urlopen(question, timeout=60) as answer:
+        assert json.load(answer)["data"]["version"]
+    for name, value in (("Host", "elsewhere.example"), ("Origin", "http://elsewhere.example")):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(question, headers={name: value}), timeout=60)
+        assert caught.value.code == 403
+        caught.value.close()
