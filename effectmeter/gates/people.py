@@ -372,7 +372,7 @@ def _short_follow_up(rows: pl.DataFrame, window: int | None) -> Surplus | str | 
         middle = potential.median()
         limit = int(np.floor(float(middle))) if isinstance(middle, (int, float)) else 0
     parts = []
-    for (_arm,), group in rows.group_by("arm"):
+    for (_arm,), group in rows.group_by("arm", maintain_order=True):
         short = group.filter(pl.col("potential_follow_up_days") < limit)
         reference = group.filter(pl.col("potential_follow_up_days") >= limit)
         if short.height == 0:
