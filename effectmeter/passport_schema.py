@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+00:00$")]
-Edition = Annotated[str, StringConstraints(pattern=r"^\d{3}$")]
+Edition = Annotated[str, StringConstraints(pattern=r"^\d{3,}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 FileName = Annotated[str, StringConstraints(pattern=r"^(tables/)?[a-z_]+(\.(nl|en))?\.(html|pdf|csv|parquet|xlsx)$")]
 
