@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage worlds faults broken docs pictures audit clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken docs pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -67,6 +67,9 @@ references: ## Recompute the R reference values (needs R with survival, sandwich
 
 coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (minutes); rewrites benchmarks/coverage.md
 	@$(BIN)/python benchmarks/coverage.py
+
+editions: $(STAMP) ## Attack twenty editions with and without the ledger (minutes); rewrites benchmarks/editions.md
+	@$(BIN)/python benchmarks/editions.py
 
 worlds: $(STAMP) ## Measure the whole method on known worlds (hours; resumable); rewrites docs/validation.md
 	@$(BIN)/python benchmarks/worlds.py
