@@ -180,6 +180,11 @@ def spilling(rng: np.random.Generator, size: int, *, delivered: bool) -> Drawn:
 def area_worlds() -> list[PlantedWorld]:
     """Return every world of areas."""
     make: Callable[..., PlantedWorld] = partial(PlantedWorld, design="staggered_areas", sizes=SIZES, unit="areas")
+    return [*_sound(make), *_threatened(make)]
+
+
+def _sound(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds whose analysis is right."""
     return [
         make(
             name="no_effect",
@@ -231,6 +236,12 @@ def area_worlds() -> list[PlantedWorld]:
             why="Growing effects turn ordinary two-way comparisons of areas and quarters upside down.",
             draw=partial(growing, value=True),
         ),
+    ]
+
+
+def _threatened(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds in which something is wrong, seen by a gate or not."""
+    return [
         make(
             name="growing_twoway",
             kind="unseen",

@@ -145,6 +145,11 @@ def out_of_sight(rng: np.random.Generator, size: int) -> Drawn:
 def family_worlds() -> list[PlantedWorld]:
     """Return every world of families."""
     make: Callable[..., PlantedWorld] = partial(PlantedWorld, design="before_after", sizes=SIZES, unit="families")
+    return [*_sound(make), *_threatened(make)]
+
+
+def _sound(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds whose analysis is right."""
     return [
         make(
             name="no_effect",
@@ -184,6 +189,12 @@ def family_worlds() -> list[PlantedWorld]:
             draw=partial(picked, comparison="same"),
             grows=(300,),
         ),
+    ]
+
+
+def _threatened(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds in which something is wrong, seen by a gate or not."""
+    return [
         make(
             name="peak_other_rule",
             kind="broken",

@@ -141,10 +141,18 @@ def other_course(rng: np.random.Generator, size: int) -> Drawn:
     return Drawn(study(rng, expected, start, control=control), 1.0)
 
 
+_Draw = Callable[[np.random.Generator, int], Drawn]
+
+
 def series_worlds() -> list[PlantedWorld]:
     """Return every world of one series."""
     make: Callable[..., PlantedWorld] = partial(PlantedWorld, design="interrupted_series", sizes=SIZES, unit="months")
-    sound: list[tuple[str, str, str, Callable[[np.random.Generator, int], Drawn], tuple[int, ...]]] = [
+    return [*_sound(make), *_threatened(make)]
+
+
+def _sound(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds whose analysis is right."""
+    rows: list[tuple[str, str, str, _Draw, tuple[int, ...]]] = [
         (
             "no_effect",
             "About 60 events a month, a season, a slow fall, ups and downs that last a little; no effect.",
@@ -202,7 +210,15 @@ def series_worlds() -> list[PlantedWorld]:
             (),
         ),
     ]
-    broken: list[tuple[str, str, str, Callable[[np.random.Generator, int], Drawn], tuple[str, ...]]] = [
+    return [
+        make(name=name, kind="sound", planted=planted, why=why, draw=draw, grows=grows)
+        for name, planted, why, draw, grows in rows
+    ]
+
+
+def _threatened(make: Callable[..., PlantedWorld]) -> list[PlantedWorld]:
+    """Return the worlds in which something is wrong, seen by a gate or not."""
+    rows: list[tuple[str, str, str, _Draw, tuple[str, ...]]] = [
         (
             "very_lasting",
             "Ups and downs of which a month keeps 80 per cent; no effect.",
@@ -227,12 +243,8 @@ def series_worlds() -> list[PlantedWorld]:
     ]
     return [
         *(
-            make(name=name, kind="sound", planted=planted, why=why, draw=draw, grows=grows)
-            for name, planted, why, draw, grows in sound
-        ),
-        *(
             make(name=name, kind="broken", planted=planted, why=why, draw=draw, watched=watched)
-            for name, planted, why, draw, watched in broken
+            for name, planted, why, draw, watched in rows
         ),
         make(
             name="something_else",

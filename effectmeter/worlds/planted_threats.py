@@ -172,12 +172,45 @@ def unlinked(rng: np.random.Generator, size: int, *, plan: Callable[[], Plan]) -
     return Drawn(assembled(plan(), rng, who, arm, rows, linked=linked), 1.0)
 
 
+_Row = tuple[str, str, str, tuple[int, ...], _Draw]
+
+
 def _sound(design: str, plan: Callable[..., Plan]) -> list[PlantedWorld]:
     """Return the worlds that trials and cohorts share and whose analysis is right."""
     plain = partial(plan, controls=False)  # negative controls, five more fits, only where the question is about gates
+    worlds = [
+        PlantedWorld(
+            design=design,
+            name=name,
+            kind="sound",
+            planted=planted,
+            why=why,
+            sizes=sizes,
+            unit="persons",
+            draw=draw,
+            grows=(300, 1000, 5000) if name == "no_effect" else (1000,) if name in {"detention", "effect"} else (),
+            decides=name not in {"detention", "late_decisions", "lost_by_chance"},
+        )
+        for name, planted, why, sizes, draw in (*_sound_measures(plan, plain), *_sound_follow_up(plan, plain))
+    ]
+    few = PlantedWorld(
+        design=design,
+        name="sites",
+        kind="sound",
+        planted="Whole sites of about 25 persons are in one group or the other, and differ by a quarter; no effect.",
+        why="With few sites the usual errors are too small; with fewer than ten a side nothing may be shown.",
+        sizes=(12, 24, 40, 80),
+        unit="sites",
+        draw=sites(partial(plain, cluster=True), 1.0),
+    )
+    return [*worlds, few]
+
+
+def _sound_measures(plan: Callable[..., Plan], plain: Callable[..., Plan]) -> list[_Row]:
+    """Return the worlds of each kind of outcome: name, what is planted, why, sizes, draw."""
     count, time = partial(plain, "rate_ratio"), partial(plain, "hazard_ratio")
-    score, by_site = partial(plain, "mean_difference"), partial(plain, cluster=True)
-    rows: list[tuple[str, str, str, tuple[int, ...], _Draw]] = [
+    score = partial(plain, "mean_difference")
+    return [
         (
             "no_effect",
             "Three in ten have a contact within a year; the programme changes nothing.",
@@ -227,6 +260,13 @@ def _sound(design: str, plan: Callable[..., Plan]) -> list[PlantedWorld]:
             SIZES,
             scores(score, -0.4),
         ),
+    ]
+
+
+def _sound_follow_up(plan: Callable[..., Plan], plain: Callable[..., Plan]) -> list[_Row]:
+    """Return the worlds in which people are out of sight in ways that do no harm; columns as above."""
+    count = partial(plain, "rate_ratio")
+    return [
         (
             "detention",
             "Participants are locked up for a quarter of the year, others for a twentieth; per day free: no effect.",
@@ -249,32 +289,6 @@ def _sound(design: str, plan: Callable[..., Plan]) -> list[PlantedWorld]:
             partial(lost, plan=plain, only_offenders=False),
         ),
     ]
-    worlds = [
-        PlantedWorld(
-            design=design,
-            name=name,
-            kind="sound",
-            planted=planted,
-            why=why,
-            sizes=sizes,
-            unit="persons",
-            draw=draw,
-            grows=(300, 1000, 5000) if name == "no_effect" else (1000,) if name in {"detention", "effect"} else (),
-            decides=name not in {"detention", "late_decisions", "lost_by_chance"},
-        )
-        for name, planted, why, sizes, draw in rows
-    ]
-    few = PlantedWorld(
-        design=design,
-        name="sites",
-        kind="sound",
-        planted="Whole sites of about 25 persons are in one group or the other, and differ by a quarter; no effect.",
-        why="With few sites the usual errors are too small; with fewer than ten a side nothing may be shown.",
-        sizes=(12, 24, 40, 80),
-        unit="sites",
-        draw=sites(by_site, 1.0),
-    )
-    return [*worlds, few]
 
 
 def _broken(design: str, plan: Callable[..., Plan]) -> list[PlantedWorld]:
