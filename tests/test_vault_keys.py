@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import signal
 import stat
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -413,3 +415,29 @@ def test_a_database_that_is_no_vault_lands_nothing(tmp_path: Path) -> None:
     with duckdb.connect() as connection, pytest.raises(EffectmeterError, match="not opened as a vault"):
         connection.execute("set temp_directory = '" + str(tmp_path / "t") + "'")
         land(connection, load_plan(bench.plans / "one.yaml"), bench.home.delivery("one", QUARTER), QUARTER)
+
+
+def test_results_are_the_same_whatever_the_key_and_the_order_of_rows(tmp_path: Path) -> None:
+    random = Random(5)
+    persons = [
+        [f"x{random.randrange(10**9)}", ("treated", "comparison")[i % 2], "2024-02-04", f"s{i % 6}"] for i in range(72)
+    ]
+    events = [
+        [person[0], "arrest", f"2024-{random.randrange(6, 13):02d}-05"]
+        for person in persons
+        for _ in range(random.choice((0, 0, 1, 3)))
+    ]
+    found = []
+    for name in ("here", "there"):
+        bench = Workbench(tmp_path / name)
+        bench.add_plan(minimal_plan("p", cluster="site_id"))
+        bench.deliver("p", "persons.csv", ["person_id", "arm", "index_date", "site_id"], persons)
+        bench.deliver("p", "events.csv", ["person_id", "event_type", "event_date"], events)
+        bench.estimate("p")
+        found.append(json.dumps(bench.effects("p")))
+        random.shuffle(persons)
+        random.shuffle(events)
+    keys = [(tmp_path / name / "data" / "keys" / "p.key").read_text() for name in ("here", "there")]
+    assert keys[0] != keys[1]
+    assert "without=site" in found[0], "each site is left out in turn: the place where names could matter"
+    assert found[0] == found[1]
