@@ -119,7 +119,7 @@ def forest_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
 
 def balance_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
     """Return the balance plot as SVG in ink on paper with its description; None without one."""
-    from reports.figures import balance_figure
+    from reports.check_figures import balance_figure
 
     return _on_paper(balance_figure(cleared, plan, "en"))
 

@@ -28,7 +28,7 @@ from effectmeter.sentences.units import PERIODS
 from effectmeter.sentences.verdict import synthetic_sentence
 from effectmeter.sentences.wording import DESIGNS, RULINGS, gate_name, gate_question, gate_words, outcome_label
 from effectmeter.verdicts import primary_row
-from reports import figures
+from reports import check_figures, figures
 from reports.approval import approval_line, marks
 from reports.gate_words import local
 from reports.research import all_rows_table, research_facts
@@ -82,6 +82,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         strength=facts.maryland,
         strength_words=STRENGTH[facts.maryland][language],
         people=_people(cleared, plan, language),
+        flow=check_figures.flow_figure(cleared, plan, language),
         people_note=_people_note(cleared, plan, language),
         can=tuple(can_say(facts, language)),
         cannot=tuple(cannot_say(facts, language)),
@@ -93,7 +94,8 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         not_shown=_not_shown(cleared, plan, language),
         curves=(*figures.curve_figures(cleared, plan, language), *unit_figures(cleared, plan, language)),
         gates=_gates(cleared, plan, language),
-        balance=figures.balance_figure(cleared, plan, language),
+        balance=check_figures.balance_figure(cleared, plan, language),
+        overlap=check_figures.overlap_figure(cleared, plan, language),
         e_value=e_value_sentence(cleared, plan, language),
         tipping=tipping_sentence(cleared, language),
         anyway=_anyway(cleared, plan, language),
@@ -107,7 +109,16 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
 
 def figures_in(view: ReportView) -> tuple[FigureView, ...]:
     """Return every figure of a report, in reading order."""
-    found = (view.picture, view.outcomes, view.methods, view.subgroups, *view.curves, view.balance)
+    found = (
+        view.picture,
+        view.flow,
+        view.outcomes,
+        view.methods,
+        view.subgroups,
+        *view.curves,
+        view.balance,
+        view.overlap,
+    )
     return tuple(figure for figure in found if figure is not None)
 
 

@@ -27,6 +27,8 @@ TOKENS: Mapping[str, str] = {
 """Placeholder colours, replaced after rendering."""
 
 FONT = "Effectmeter"
+SAID = "§"
+"""The first sign of what a mark says of itself; Vega's own words about marks lack it, and are left out."""
 WIDE, NARROW = 620, 272
 _NARROW_TEXTS: tuple[tuple[str, int, Literal["bold", "normal"]], ...] = (("label", -39, "bold"), ("text", -9, "normal"))
 _TICKS = (0.05, 0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
@@ -120,6 +122,19 @@ def words_at(words: str) -> Any:
     return _words(words)
 
 
+def said(field: str) -> Any:
+    """Return what a mark says when it is pointed at: a field of texts, see `SAID`."""
+    import altair as alt
+
+    return alt.Description(f"{field}:N")
+
+
+def halo(base: Any, mark: Mapping[str, Any], **places: Any) -> list[Any]:
+    """Return a text on a rim of paper, so that a line behind it does not cross it out."""
+    rim = {**mark, "color": TOKENS["paper"], "stroke": TOKENS["paper"], "strokeWidth": 4}
+    return [base.mark_text(**rim).encode(**places), base.mark_text(**mark).encode(**places)]
+
+
 def few_ticks(low: float, high: float, most: int) -> list[float]:
     """Return ticks of a log axis around 1."""
     return _few([tick for tick in _TICKS if low <= tick <= high], low, high, most)
@@ -164,7 +179,7 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
     values = [
         {
             "y": index,
-            "label": _two_lines(row.label, 38 if is_narrow else 32, is_padded=is_narrow),
+            "label": _two_lines(row.label, 34 if is_narrow else 32, is_padded=is_narrow),
             "text": row.text,
             "estimate": row.estimate,
             "low": row.low if row.low is not None else low,
@@ -173,12 +188,14 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
             "wide_high": row.wide_high if row.wide_high is not None else row.high if row.high is not None else high,
             "is_known": row.low is not None or row.high is not None,
             "colour": TOKENS["programme" if row.is_primary else "ink"],
+            "said": f"{SAID}{row.label}: {row.text}",
         }
         for index, row in enumerate(rows)
     ]
-    base = alt.Chart(_data(values)).encode(
-        y=alt.Y("y:Q", scale=alt.Scale(domain=[len(rows) - 0.4, -0.95], nice=False), axis=None)
-    )
+    # the first row below the words at the top, each next one a step further
+    top, height = (92, 92 + step * (len(rows) - 1) + 22) if is_narrow else (42, 42 + step * (len(rows) - 1) + 22)
+    y_scale = alt.Scale(domain=[(height - top) / step, -top / step], nice=False)
+    base = alt.Chart(_data(values)).encode(y=alt.Y("y:Q", scale=y_scale, axis=None))
     known = base.transform_filter("datum.is_known")
     ticks = _few([tick for tick in _TICKS if low <= tick <= high], low, high, 5 if is_narrow else 8)
     axis = alt.Axis(values=ticks, title=None, labelExpr=f"replace(format(datum.value, '~r'), '.', '{decimal}')")
@@ -193,22 +210,19 @@ def forest(rows: Sequence[Interval], *, less: str, more: str, decimal: str, is_n
         known.mark_rule(strokeWidth=3).encode(x=at("low"), x2="high:Q", color=emphasis),
         known.transform_filter("isValid(datum.estimate)")
         .mark_point(filled=True, size=90, shape="square", opacity=1)
-        .encode(x=at("estimate"), color=emphasis),
+        .encode(x=at("estimate"), color=emphasis, description=said("said")),
     ]
     if is_narrow:
-        layers += [
-            base.mark_text(
-                align="left", baseline="bottom", dy=dy, fontSize=12.5, fontWeight=weight, lineBreak="\n"
-            ).encode(x=_x(0), text=f"{field}:N")
-            for field, dy, weight in _NARROW_TEXTS
-        ]
+        for field, dy, weight in _NARROW_TEXTS:
+            mark = {"align": "left", "baseline": "bottom", "dy": dy, "fontSize": 12.5, "fontWeight": weight}
+            layers += halo(base, {**mark, "lineBreak": "\n"}, x=_x(0), text=f"{field}:N")
     else:
         layers += [
             base.mark_text(align="left", fontSize=13, lineBreak="\n", lineHeight=14).encode(x=_x(0), text="label:N"),
             base.mark_text(align="right", fontSize=13).encode(x=_x(width), text="text:N"),
         ]
     layers += _directions(less, more, math.log(1 / low) / math.log(high / low), left, right)
-    return _styled(alt.layer(*layers).properties(width=width, height=step * len(rows) + 26))
+    return _styled(alt.layer(*layers).properties(width=width, height=height))
 
 
 def _two_lines(label: str, width: int, *, is_padded: bool) -> str:
@@ -224,10 +238,10 @@ def _directions(less: str, more: str, share: float, left: float, right: float) -
     middle = left + 4 + share * (right - left - 8)
     top = alt.Chart(_data([{}]))
     return [
-        top.mark_text(align="right", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
+        top.mark_text(align="right", fontSize=12, color=TOKENS["muted"], baseline="top").encode(
             x=_x(middle - 8), y=_y(0), text=_words(f"← {less}")
         ),
-        top.mark_text(align="left", fontSize=11, color=TOKENS["muted"], baseline="top").encode(
+        top.mark_text(align="left", fontSize=12, color=TOKENS["muted"], baseline="top").encode(
             x=_x(middle + 8), y=_y(0), text=_words(f"{more} →")
         ),
     ]
@@ -263,7 +277,14 @@ def incidence(
     ceiling = min(100.0, 100 * max(0.05, math.ceil(top * 1.15 / 0.05) * 0.05))
     layers: list[Any] = []
     for line in lines:
-        values = [{"day": day, "share": 100 * share} for day, share in zip(line.days, line.incidence, strict=True)]
+        values = [
+            {
+                "day": day,
+                "share": 100 * share,
+                "said": f"{SAID}{line.name}: {100 * share:.0f} % ({day / 30.4375:.0f} {x_title})",
+            }
+            for day, share in zip(line.days, line.incidence, strict=True)
+        ]
         colour = TOKENS["programme" if line.is_programme else "other"]
         chart = alt.Chart(_data(values)).encode(
             x=x,
@@ -276,7 +297,7 @@ def incidence(
         layers.append(
             chart.mark_point(
                 filled=True, size=36, opacity=1, color=colour, shape="circle" if line.is_programme else "square"
-            )
+            ).encode(description=said("said"))
         )
     layers += [_legend(line, index) for index, line in enumerate(lines)]
     curves = alt.layer(*layers).properties(width=width, height=190 if is_narrow else 250)
@@ -311,11 +332,11 @@ def _at_risk(lines: Sequence[CurveLine], ticks: Sequence[int], end: int, width: 
                            "colour": TOKENS["programme" if line.is_programme else "other"]})  # fmt: skip
     x = alt.X("day:Q", scale=alt.Scale(domain=[0, end], nice=False), axis=None)
     y = alt.Y("row:Q", scale=alt.Scale(domain=[-0.7, len(lines) - 0.3], reverse=True, nice=False), axis=None)
-    numbers = alt.Chart(_data(values)).mark_text(fontSize=11).encode(
+    numbers = alt.Chart(_data(values)).mark_text(fontSize=12).encode(
         x=x, y=y, text="n:N",
         color=alt.Color("colour:N", scale=None),
     )  # fmt: skip
-    heading = alt.Chart(_data([{}])).mark_text(align="left", fontSize=11, color=TOKENS["muted"], dy=-4).encode(
+    heading = alt.Chart(_data([{}])).mark_text(align="left", fontSize=12, color=TOKENS["muted"], dy=-4).encode(
         x=_x(0), y=_y(0), text=_words(title)
     )  # fmt: skip
     return alt.layer(numbers, heading).properties(width=width, height=18 * len(lines) + 8)
@@ -346,9 +367,8 @@ def balance(
     zero = alt.Chart(_data([{"zero": 0.0}])).mark_rule(color=TOKENS["muted"])
     top = alt.Chart(_data([{}]))
     middle = left + (width - left) / 2
-    text = base.mark_text(
-        align="left", baseline="bottom" if is_narrow else "middle", dy=-7 if is_narrow else 0, fontSize=12,
-    )  # fmt: skip
+    baseline = "bottom" if is_narrow else "middle"
+    name = {"align": "left", "baseline": baseline, "dy": -7 if is_narrow else 0, "fontSize": 12}
     layers = [
         band.encode(x=at("a"), x2="b:Q"),
         zero.encode(x=at("zero")),
@@ -359,11 +379,11 @@ def balance(
         base.mark_point(size=70, shape="diamond", filled=True, color=TOKENS["programme"], opacity=1).encode(
             x=at("after")
         ),
-        text.encode(x=_x(0), text="label:N"),
-        top.mark_text(align="right", fontSize=11, color=TOKENS["other"], baseline="top").encode(
+        *halo(base, name, x=_x(0), text="label:N"),
+        top.mark_text(align="right", fontSize=12, color=TOKENS["other"], baseline="top").encode(
             x=_x(middle - 12), y=_y(0), text=_words(f"○ {before}")
         ),
-        top.mark_text(align="left", fontSize=11, color=TOKENS["programme"], baseline="top").encode(
+        top.mark_text(align="left", fontSize=12, color=TOKENS["programme"], baseline="top").encode(
             x=_x(middle + 12), y=_y(0), text=_words(f"◆ {after}")
         ),
     ]
@@ -387,7 +407,7 @@ def _styled(chart: Any) -> Any:
             titleColor=TOKENS["muted"],
             titleFontWeight="normal",
             titleFontSize=12,
-            labelFontSize=11,
+            labelFontSize=12,
             gridColor=TOKENS["line"],
             gridOpacity=0.7,
             domainColor=TOKENS["muted"],

@@ -206,7 +206,7 @@ def forest_figure(
         )
         for row in drawn
     ]
-    title = text(key, language)
+    title = _finding(text(key, language), lines, language)
     description = "; ".join(f"{line.label}: {line.text}" for line in lines)
 
     def draw(is_narrow: bool, own: str) -> str:
@@ -218,6 +218,14 @@ def forest_figure(
 
     wide, narrow = both_sizes(key, draw)
     return FigureView(key, title, description, wide, narrow, _forest_table(cleared, drawn, name, title, language))
+
+
+def _finding(title: str, lines: Sequence[charts.Interval], language: Language) -> str:
+    """Return a title that says what a forest plot shows: at how many lines the range leaves out no effect."""
+    if len(lines) < 2:
+        return title
+    clear = sum(1 for line in lines if (line.low or 0.0) > 1 or (line.high is not None and line.high < 1))
+    return f"{title}: {text('clear_of_one', language, clear, len(lines))}"
 
 
 def _forest_table(
@@ -437,13 +445,13 @@ def _curve_figure(
     lines: list[charts.CurveLine],
 ) -> FigureView:
     label = outcome_label(plan, outcome)[language]
-    title = text("curve_title", language, label[:1].upper() + label[1:])
+    label = label[:1].upper() + label[1:]
+    months = round(min(line.days[-1] for line in lines) / 30.4375)
+    shares = [f"{line.name} {number(100 * line.incidence[-1], language, 0)} %" for line in lines]
+    title = text("curve_finding", language, label, months, ", ".join(shares))
     if len(plan.arms.treated) > 1:
         title = f"{title} ({contrast})"
-    description = "; ".join(
-        f"{line.name}: {number(100 * line.incidence[-1], language, 0)} % "
-        f"({text('x_days', language)} {line.days[-1]})" for line in lines
-    )  # fmt: skip
+    description = text("curve_title", language, label)
 
     def draw(is_narrow: bool, own: str) -> str:
         chart = charts.incidence(
@@ -466,34 +474,3 @@ def _curve_figure(
     heads = tuple(text(head, language) for head in ("arm", "x_days", "share", "at_risk"))
     note = text("curve_note", language, cleared.rules.minimum_persons)
     return FigureView(key, title, description, wide, narrow, TableView(title, heads, rows, (1, 2, 3)), note)
-
-
-def balance_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:
-    """Return the love plot of the first contrast's main terms."""
-    frame = cleared.tables["balance"]
-    contrast = plan.contrasts[0][1]
-    rows = [row for row in frame.to_dicts() if row["kind"] == "main" and row["contrast"] == contrast]
-    rows = [row for row in rows if row["smd_before"] is not None and row["smd_after"] is not None]
-    if not rows:
-        return None
-    rows.sort(key=lambda row: -abs(row["smd_before"]))
-    drawn = [charts.Difference(row["term"].replace("_", " "), row["smd_before"], row["smd_after"]) for row in rows[:24]]
-    title = text("balance", language)
-    worst = max(drawn, key=lambda row: abs(row.after))
-    description = f"{worst.label}: {number(worst.after, language)} ({text('after_weighting', language)})"
-
-    def draw(is_narrow: bool, own: str) -> str:
-        chart = charts.balance(
-            drawn, before=text("before_weighting", language), after=text("after_weighting", language),
-            x_title=text("balance_x", language), decimal="," if language == "nl" else ".", is_narrow=is_narrow,
-        )  # fmt: skip
-        return svg.render(chart, key=own, title=title, description=description)
-
-    wide, narrow = both_sizes("balance", draw)
-    table = TableView(
-        title,
-        (text("term", language), text("before_weighting", language), text("after_weighting", language)),
-        tuple((row.label, number(row.before, language), number(row.after, language)) for row in drawn),
-        (1, 2),
-    )
-    return FigureView("balance", title, description, wide, narrow, table, text("balance_note", language))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from reports.charts import FONT, TOKENS
+from reports.charts import FONT, SAID, TOKENS
 
 LIGHT: Mapping[str, str] = {
     "ink": "#1c2126",
@@ -32,6 +32,10 @@ DARK: Mapping[str, str] = {
     "paper": "#16191d",
 }
 """The same on a dark ground."""
+
+
+_SAID = re.compile(rf'<(path|rect)\b([^>]*?)\saria-label="{SAID}([^"]*)"([^>]*?)(?:/>|></\1>)')
+"""A mark with something to say when it is pointed at: the browser's own tip, without a script."""
 
 
 def render(chart: Any, *, key: str, title: str, description: str) -> str:
@@ -61,6 +65,7 @@ def unvalidated() -> AbstractContextManager[None]:
 
 def named(svg: str, *, key: str, title: str, description: str) -> str:
     """Return an SVG with an accessible name, no roles inside, and ids that are its own."""
+    svg = _SAID.sub(r"<\1\2\4><title>\3</title></\1>", svg)
     svg = re.sub(r'\s(?:role|aria-[a-z]+|class|xmlns:xlink|version)="[^"]*"', "", svg)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)

@@ -101,6 +101,60 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     },
     "less": {"nl": "minder", "en": "less"},
     "more": {"nl": "meer", "en": "more"},
+    "clear_of_one": {
+        "nl": "bij {} van de {} ligt de hele marge aan één kant van 1",
+        "en": "at {} of {} the whole range lies on one side of 1",
+    },
+    "curve_finding": {
+        "nl": "{}, minstens één keer in {} maanden: {}",
+        "en": "{}, at least once in {} months: {}",
+    },
+    "balance_finding": {
+        "nl": "Lijken de groepen op elkaar? Het grootste verschil na weging is {} ({})",
+        "en": "Are the groups alike? The largest difference after weighting is {} ({})",
+    },
+    "overlap": {
+        "nl": "Per kans om mee te doen: welk deel van elke groep die kans had",
+        "en": "For each chance to take part: which share of each group had it",
+    },
+    "overlap_finding": {
+        "nl": "Voor ongeveer {} van de 100 deelnemers zijn er mensen om mee te vergelijken",
+        "en": "For about {} of 100 participants there are people to compare with",
+    },
+    "overlap_note": {
+        "nl": "Kleine aantallen tonen we niet. Staat er boven wel iets en onder niets? Dan is daar geen vergelijking.",
+        "en": "Small numbers are not shown. Something above and nothing below? Then there is no comparison there.",
+    },
+    "overlap_x": {"nl": "kans om mee te doen", "en": "chance to take part"},
+    "overlap_y": {"nl": "procent van de groep", "en": "percent of the group"},
+    "flow_finding": {"nl": "Geteld van wie is aangeleverd: {}", "en": "Counted of those delivered: {}"},
+    "left_after": {"nl": "over na:", "en": "left after:"},
+    "reason": {"nl": "reden", "en": "reason"},
+    "before_step": {"nl": "vóór deze stap", "en": "before this step"},
+    "lost_here": {"nl": "vallen af", "en": "leave out"},
+    "left_over": {"nl": "over", "en": "left"},
+    "funnel": {
+        "nl": "Elke stip is een studie; boven staan de grootste. Het gemiddelde is {}.",
+        "en": "Each dot is a study; the largest stand at the top. The mean is {}.",
+    },
+    "funnel_finding": {
+        "nl": "Ontbreken er studies? Van de {} liggen er {} onder het gemiddelde en {} erboven",
+        "en": "Are studies missing? Of {} studies, {} lie below the mean and {} above",
+    },
+    "funnel_y": {"nl": "standaardfout", "en": "standard error"},
+    "funnel_note": {
+        "nl": "Tussen de streepjeslijnen valt 95 van de 100 studies als alleen toeval verschil maakt. "
+        "Is één hoek onderin leeg? Dan zijn er misschien studies niet gepubliceerd.",
+        "en": "Between the dashed lines lie 95 of 100 studies if only chance makes a difference. "
+        "Is one corner at the foot empty? Then studies may have stayed unpublished.",
+    },
+    "funnel_few": {
+        "nl": "Met minder dan tien studies zegt deze vorm weinig.",
+        "en": "With fewer than ten studies this shape says little.",
+    },
+    "table_of": {"nl": "Tabel", "en": "Table"},
+    "one_outcome": {"nl": "Kies een figuur", "en": "Choose a picture"},
+    "all_of_them": {"nl": "Alle", "en": "All"},
     "table_behind": {"nl": "De cijfers bij deze figuur", "en": "The figures behind this picture"},
     "curves": {"nl": "Het verloop in de tijd", "en": "The course over time"},
     "curve_title": {"nl": "{}: aandeel dat dit minstens één keer had", "en": "{}: share who had it at least once"},

@@ -86,7 +86,7 @@ def event_study(
         .mark_point(filled=True, size=60, opacity=1, shape="square")
         .encode(y=at("estimate"), color=colour),
         on([{"time": -0.5}])
-        .mark_text(align="left", dx=4, fontSize=11, color=TOKENS["muted"], baseline="top")
+        .mark_text(align="left", dx=4, fontSize=12, color=TOKENS["muted"], baseline="top")
         .encode(x=alt.X("time:Q", scale=x_scale, axis=x_axis), y=y_at(2), text=words_at(start)),
     ]
     return styled(alt.layer(*layers).properties(width=width, height=200 if is_narrow else 260))
@@ -147,7 +147,7 @@ def series(
         line = on([{"place": first - 0.5}])
         layers.append(line.mark_rule(color=TOKENS["ink"], strokeDash=[4, 3]).encode(x=x))
         layers.append(
-            line.mark_text(align="left", dx=4, fontSize=11, color=TOKENS["muted"], baseline="bottom").encode(
+            line.mark_text(align="left", dx=4, fontSize=12, color=TOKENS["muted"], baseline="bottom").encode(
                 x=x, y=y_at((190 if is_narrow else 250) - 4), text=words_at(start)
             )
         )

@@ -19,6 +19,7 @@ from effectmeter.sentences.units import PERIODS
 from effectmeter.sentences.wording import MEASURES, outcome_label
 from effectmeter.verdicts import primary_row
 from reports import charts, svg, unit_charts
+from reports.check_figures import funnel_figure
 from reports.figures import both_sizes, figures_of, forest_figure, places
 from reports.texts import text
 from reports.views import FigureView, TableView
@@ -31,6 +32,7 @@ def unit_figures(cleared: Cleared, plan: Plan, language: Language) -> tuple[Figu
         event_study_figure(cleared, plan, language),
         rings_figure(cleared, plan, language),
         trials_figure(cleared, plan, language),
+        funnel_figure(cleared, plan, language),
         left_out_figure(cleared, plan, language),
     )
     return tuple(figure for figure in found if figure is not None)

@@ -170,6 +170,7 @@ class ReportView:
     strength: int
     strength_words: str
     people: tuple[ArmView, ...]
+    flow: FigureView | None
     people_note: str
     can: tuple[str, ...]
     cannot: tuple[str, ...]
@@ -182,6 +183,7 @@ class ReportView:
     curves: tuple[FigureView, ...]
     gates: tuple[GateView, ...]
     balance: FigureView | None
+    overlap: FigureView | None
     e_value: str
     tipping: str
     anyway: AnywayView | None
