@@ -24,7 +24,14 @@ from effectmeter.quarters import Quarter
 from pipelines.approve import approve
 from pipelines.checklist import checklist
 from pipelines.export import export
-from pipelines.options import HomeOption, JsonOption, ProgrammeOption, ProgrammesOption, QuarterOption
+from pipelines.options import (
+    HomeOption,
+    JsonOption,
+    ProgrammeOption,
+    ProgrammesOption,
+    QuarterOption,
+    SeveralProgrammesOption,
+)
 from pipelines.programmes import find_plan, planned, require_known, stored
 from pipelines.purge import purge
 from pipelines.verify import verify
@@ -39,6 +46,7 @@ app = typer.Typer(
 )
 plan_app = typer.Typer(help="Analysis plans.", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
+
 
 def quarter_of(label: str | None) -> Quarter:
     """Return the quarter asked for, or the last complete one."""
@@ -75,14 +83,12 @@ def options(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Say whether a crime-prevention programme works: from a pseudonymous delivery to an honest effect report."""
+    """Say whether a crime-prevention programme works: from delivery to report."""
 
 
 @app.command()
 def refresh(
-    programme: Annotated[
-        list[str] | None, typer.Option("--programme", help="Which; may be repeated [default: all]", show_default=False)
-    ] = None,
+    programme: SeveralProgrammesOption = None,
     quarter: QuarterOption = None,
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
@@ -92,17 +98,13 @@ def refresh(
 
     Example: effectmeter refresh --programme tarp --quarter 2026-Q3
     """
-    from time import monotonic
-
     installation, folder, wanted = Home.from_environment(home), programmes_folder(programmes), quarter_of(quarter)
-    started = monotonic()
     say(f"refreshing {', '.join(programme or ['all programmes'])} for {wanted}")
+    from pipelines.progress import Progress
     from pipelines.refresh import refresh as run
 
-    def progress(name: str, step: str) -> None:
-        say(f"  {monotonic() - started:5.1f} s  {name}: {step}")
-
-    results = run(installation, folder, programme or [], wanted, progress)
+    progress = Progress(len(set(programme or planned(folder))))
+    results = run(installation, folder, programme or [], wanted, lambda name, step: say(progress.line(name, step)))
     if not results:
         raise UsageError(f"there are no plans in {folder}", next_step="make one with `effectmeter plan new`")
     report = [_refreshed(installation, result) for result in results]
@@ -259,15 +261,13 @@ def plan_new(
     say(f"next: fill it in, put the files in {delivery}, and run `effectmeter check --programme {programme}`")
 
 
-@app.command()
+@app.command(short_help="Put the bundled deliveries into a quarter.")
 def worlds(
-    programme: Annotated[
-        list[str] | None,
-        typer.Option("--programme", help="Which; may be repeated [default: all bundled]", show_default=False),
-    ] = None,
+    programme: SeveralProgrammesOption = None,
     quarter: QuarterOption = None,
     home: HomeOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same files.", show_default=False)] = None,
+    json_: JsonOption = False,
 ) -> None:
     """Put the bundled deliveries into a quarter: the synthetic ones made from a seed, the real one copied.
 
@@ -275,9 +275,14 @@ def worlds(
     """
     from assets.bundled import write_deliveries
 
-    for name, files in write_deliveries(
-        Home.from_environment(home), quarter_of(quarter), programme or [], seed
-    ).items():
+    def tell(name: str, number: int, total: int) -> None:
+        say(f"  {number}/{total} {name}")
+
+    written = write_deliveries(Home.from_environment(home), quarter_of(quarter), programme or [], seed, tell)
+    if json_:
+        put_json({name: [str(path) for path in files] for name, files in written.items()})
+        return
+    for name, files in written.items():
         put(f"{name}: {', '.join(path.name for path in files)} in {files[0].parent}")
 
 
@@ -320,11 +325,11 @@ def ui(
     os.execve(sys.executable, ui_command(host, port, is_read_only=is_read_only), environment)
 
 
-app.command()(approve)
-app.command()(verify)
-app.command()(purge)
+app.command(short_help="Approve a release that somebody else refreshed.")(approve)
+app.command(short_help="Verify a release without the data.")(verify)
+app.command(short_help="Delete vaults past their retention period.")(purge)
 app.command()(export)
-app.command()(checklist)
+app.command(short_help="Print a TARGET or STROBE checklist, filled in.")(checklist)
 
 
 @contextmanager

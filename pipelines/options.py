@@ -19,5 +19,24 @@ ProgrammesOption = Annotated[
 QuarterOption = Annotated[
     str | None, typer.Option("--quarter", help="YYYY-Qn [default: the last complete quarter]", show_default=False)
 ]
-ProgrammeOption = Annotated[str, typer.Option("--programme", help="Which programme.")]
+
+
+def _programmes_from(incomplete: str) -> list[str]:
+    """Return the programmes that a shell may offer after ``--programme``."""
+    from effectmeter.home import programmes_folder
+    from pipelines.programmes import planned
+
+    return sorted(name for name in planned(programmes_folder(None)) if name.startswith(incomplete))
+
+
+ProgrammeOption = Annotated[str, typer.Option("--programme", help="Which programme.", autocompletion=_programmes_from)]
+SeveralProgrammesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--programme",
+        help="Which; may be repeated [default: all]",
+        show_default=False,
+        autocompletion=_programmes_from,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
