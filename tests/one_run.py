@@ -36,8 +36,7 @@ def run(root: Path, programme: str, *, is_shuffled: bool) -> dict[str, Any]:
     bench = Workbench(root)
     bench.add_bundled(programme)
     for path in write_deliveries(bench.home, QUARTER, [programme])[programme]:
-        if is_shuffled:
-            assert path.suffix == ".csv", "shuffle knows CSV only"
+        if is_shuffled and path.suffix == ".csv":  # beside them lies a text that says that the data are made up
             shuffle(path)
     bench.estimate(programme)
     release_step(bench.home, load_plan(bench.plans / f"{programme}.yaml"), QUARTER)
