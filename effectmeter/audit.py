@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from effectmeter.disclosure import Rules
 
@@ -169,19 +168,20 @@ def _range(counts: Sequence[Count], ties: Sequence[Tie], target: Target) -> tupl
     goal = np.zeros(len(counts))
     for name, factor in target.terms.items():
         goal[place[name]] += factor
-    rows, columns, values, limits = [], [], [], []
+    rows, limits = [np.zeros(len(counts))], [0.0]  # one that holds always, for counts without ties
     for tie in ties:
+        row = np.zeros(len(counts))
+        for name, factor in tie.terms.items():
+            row[place[name]] += factor
         for sign, bound in ((1.0, tie.high), (-1.0, -tie.low)):
             if math.isfinite(bound):
-                rows += [len(limits)] * len(tie.terms)
-                columns += [place[name] for name in tie.terms]
-                values += [sign * factor for factor in tie.terms.values()]
+                rows.append(sign * row)
                 limits.append(bound)
-    matrix = csr_array((values, (rows, columns)), shape=(len(limits), len(counts))) if limits else None
+    matrix = np.array(rows)
     bounds = [(count.low, None if math.isinf(count.high) else count.high) for count in counts]
     ends: list[float | None] = []
     for sign in (1.0, -1.0):
-        solved = linprog(sign * goal, A_ub=matrix, b_ub=limits or None, bounds=bounds, method="highs")
+        solved = linprog(sign * goal, A_ub=matrix, b_ub=limits, bounds=bounds, method="highs")
         if solved.status not in {0, 3}:
             raise ValueError(f"{target.name}: no counts fit what is published")
         ends.append(sign * solved.fun if solved.status == 0 else None)

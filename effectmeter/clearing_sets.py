@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from effectmeter import disclosure
 from effectmeter.clearing_context import FIGURES, ClearedRow, Context, Key, blank, no_years
@@ -106,7 +107,7 @@ def without_counts(row: EffectRow, entry: ClearedRow) -> ClearedRow:
 
     Figures that were computed from the counts give way to the model's own, to two decimals.
     """
-    figures = {name: disclosure.round_figure(getattr(row, name)) for name in FIGURES}
+    figures: dict[str, Any] = {name: disclosure.round_figure(getattr(row, name)) for name in FIGURES}
     if entry.row.status != "shown":
         figures = {name: getattr(entry.row, name) for name in FIGURES}
     for name in ("p_value", "p_value_adjusted"):

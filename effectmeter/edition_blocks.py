@@ -226,9 +226,11 @@ def _contrasts(findings: Findings, plan: Plan, rules: Rules) -> list[Block]:
             for role, mean, size in zip(_ROLES, (row.mean_treated, row.mean_comparison_before), n, strict=True):
                 if size and 0 <= mean <= 1:
                     cells[f"n:{role}:{row.term} {row.kind}"] = float(round(mean * size))
-        groups = {role: (size, None) for role, size in zip(_ROLES, n, strict=True)}
+        people: dict[str, tuple[float | None, float | None]] = {
+            role: (size, None) for role, size in zip(_ROLES, n, strict=True)
+        }
         blocks.append(
-            Block(key=f"balance|{contrast}", groups=groups, cells=cells, content=[as_record(row) for row in rows])
+            Block(key=f"balance|{contrast}", groups=people, cells=cells, content=[as_record(row) for row in rows])
         )
     for contrast, outcome in dict.fromkeys((point.contrast, point.outcome) for point in findings.curves):
         points = [point for point in findings.curves if (point.contrast, point.outcome) == (contrast, outcome)]

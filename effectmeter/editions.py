@@ -277,7 +277,7 @@ def _is_nearly(block: Block, entry: Entry, rules: Rules) -> bool:
     if not mine or len(mine) != len(theirs) or [name for name, _ in mine] != [name for name, _ in theirs]:
         return False
     steps = [abs(a - b) for (_, a), (_, b) in zip(mine, theirs, strict=True)]
-    return 0 < max(steps) < rules.minimum_persons
+    return bool(0 < max(steps) < rules.minimum_persons)
 
 
 def _change_together(blocks: Sequence[Block], states: dict[str, State]) -> None:

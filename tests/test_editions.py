@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import report_findings as made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.releases import STAGING
+from assets.staging import NAME, release_hashes
 from effectmeter.disclosure import Rules
 from effectmeter.editions import Block, Entry, entries_of, reconcile, settle
 from effectmeter.findings import Findings
+from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from effectmeter.release import Passed, pass_gate
 from effectmeter.results import EffectRow
+from vault.ledger import ledger_path, read_ledger, write_ledger
 
 RULES = Rules()
 NEXT = Quarter(2026, 4)
@@ -187,3 +192,26 @@ def test_a_row_that_is_new_to_a_question_waits_for_new_people() -> None:
     passed = pass_gate(replace(now, effects=(*now.effects, extra)), plan, NEXT, ledger)
     added: EffectRow = passed.cleared.rows[-1]
     assert (added.status, added.estimate, added.n_treated) == ("suppressed", None, None)
+
+
+def test_the_ledger_lies_encrypted_beside_the_vaults(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert read_ledger(home, "p") == ()
+    _, ledger = published([block(60, 20), block(80, 40)])
+    write_ledger(home, "p", ledger)
+    assert list(read_ledger(home, "p")) == ledger
+    path = ledger_path(home, "p")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert b"effects|c|o" not in path.read_bytes() and b"treated" not in path.read_bytes()
+
+
+def test_a_release_waits_for_others_of_its_programme_and_knows_what_they_published(tmp_path: Path) -> None:
+    home, other = Home(tmp_path), Quarter(2026, 2)
+    edition = home.releases("p", other) / "001"
+    edition.mkdir(parents=True)
+    (edition / "passport.json").write_text('{"content_hash": "there"}', encoding="utf-8")
+    for quarter, content in ((other, "waits"), (NEXT, "is replaced")):
+        staging = home.releases("p", quarter) / STAGING
+        staging.mkdir(parents=True)
+        (staging / NAME).write_text(json.dumps({"passport": {"content_hash": content}}), encoding="utf-8")
+    assert release_hashes(home, "p", NEXT) == ({"there"}, {"waits"})
