@@ -1,8 +1,8 @@
 """One run of some bundled programmes in a process of its own, for `test_same_in_same_out`: what it released, as JSON.
 
-``python one_run.py HOME THREADS is_shuffled PROGRAMME...`` puts the bundled deliveries into HOME, with their rows in
-another order when asked for, runs every step as far as the files of the release go, without Dagster and without pages,
-and prints per programme ``effects.csv``, the passport, and the vault's unrounded effects.
+``python one_run.py HOME THREADS PROGRAMME...`` puts the bundled deliveries into HOME, those of ``PROGRAMME:shuffled``
+with their rows in another order, runs every step as far as the files of the release go, without Dagster and without
+pages, and prints per programme ``effects.csv``, the passport, and the vault's unrounded effects.
 """
 
 from __future__ import annotations
@@ -52,9 +52,12 @@ def main() -> None:
     """Run what the command line asks for."""
     import vault.connection
 
-    root, threads, is_shuffled, *programmes = sys.argv[1:]
+    root, threads, *programmes = sys.argv[1:]
     vault.connection._MOST_THREADS = int(threads)
-    found = {name: run(Path(root), name, is_shuffled=is_shuffled == "shuffled") for name in programmes}
+    found = {}
+    for wanted in programmes:
+        name, _, order = wanted.partition(":")
+        found[name] = run(Path(root), name, is_shuffled=order == "shuffled")
     sys.stdout.write(json.dumps(found))
 
 
