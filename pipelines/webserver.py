@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 NAMES = "EFFECTMETER_UI_NAMES"
@@ -24,33 +25,31 @@ def served_names() -> frozenset[str]:
 
 def run_webserver() -> None:
     """Run ``dagster-webserver`` with the arguments of this process, behind the guard."""
-    from dagster_webserver.cli import main
-    from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
     from pipelines.guard import Guard
 
-    plain = DagsterWebserver.build_middleware
-
-    def guarded(server: DagsterWebserver) -> list[Middleware]:
-        return [Middleware(Guard, names=served_names()), *plain(server)]
-
     # the hook that the server's class offers for this; its command line takes no class of ours
-    DagsterWebserver.build_middleware = guarded  # type: ignore[method-assign]
-    main()
+    server: Any = import_module("dagster_webserver.webserver").DagsterWebserver
+    plain = server.build_middleware
+
+    def guarded(own: Any) -> list[Middleware]:
+        return [Middleware(Guard, names=served_names()), *plain(own)]
+
+    server.build_middleware = guarded
+    import_module("dagster_webserver.cli").main()
 
 
 def run_dev() -> None:
     """Run ``dagster dev`` (web server, daemon and code server together), with our web server in place of the plain."""
-    from dagster._cli import dev, main
-
+    dev: Any = import_module("dagster._cli.dev")
     plain = dev.open_ipc_subprocess
 
     def ours(parts: Sequence[str], **more: Any) -> Any:
         return plain(["pipelines.webserver" if part == "dagster_webserver" else part for part in parts], **more)
 
-    dev.open_ipc_subprocess = ours  # type: ignore[assignment]
-    main()
+    dev.open_ipc_subprocess = ours
+    import_module("dagster._cli").main()
 
 
 if __name__ == "__main__":
