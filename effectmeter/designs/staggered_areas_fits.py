@@ -255,9 +255,9 @@ def event_effects(area: AreaPanel, how: How) -> dict[int, AtTime]:
 def _areas_of(area: AreaPanel, mask: BoolArray) -> tuple[int, int]:
     """Return the areas with such area-periods, and the others that are untreated in the same periods."""
     seen = mask & area.panel.observed
-    inside = seen.any(axis=1)
-    free = area.panel.observed & ~area.panel.treated & seen.any(axis=0)[None, :]
-    return int(inside.sum()), int((free.any(axis=1) & ~inside).sum())
+    inside, periods = np.asarray(seen.any(axis=1)), np.asarray(seen.any(axis=0))
+    free = area.panel.observed & ~area.panel.treated & periods[None, :]
+    return int(inside.sum()), int((np.asarray(free.any(axis=1)) & ~inside).sum())
 
 
 def _poisson_event(area: AreaPanel, how: How, mask: BoolArray) -> Effect | EstimationError:

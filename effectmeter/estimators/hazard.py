@@ -158,11 +158,7 @@ def hazard_ratio(
     persons = np.ones(len(event)) if size is None else size
     check_arms(treated)
     weight = np.ones(len(event)) if weights is None else weights.weight
-    if not event[weight > 0.0].any():
-        raise NoEventsError("neither arm has events, so there is nothing to compare")
-    for arm, name in ((1.0, "treated"), (0.0, "comparison")):
-        if not event[(treated == arm) & (weight > 0.0)].any():
-            raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+    _check_events(event, treated, weight)
     within = within_strata(np.column_stack([treated, X]), strata)
     check_identified(within[:, 0], within[:, 1:])
     covariates = np.column_stack([treated, X])
@@ -170,27 +166,46 @@ def hazard_ratio(
     if 0 not in fit.columns:
         raise SeparationError("the covariates determine the arm, so its effect cannot be separated from theirs")
     variance = {"hc3": "hc1", "cr3": "cr1", "robust": "cr0"}.get(variance, variance)
-    df: float | None = None
-    if variance == "model":
-        error = float(np.sqrt(fit.bread[0, 0]))
-    else:
-        unit, n_units = cluster_index(cluster, variance, len(event))
-        by_cluster = variance.startswith("cr") and cluster is not None
-        n_units = n_units if by_cluster else int(persons.sum())
-        influence = weight[:, None] * fit.residual @ fit.bread
-        if weights is not None and weights.parameter_influence is not None and weights.weight_gradient is not None:
-            influence = (
-                influence
-                + weights.parameter_influence
-                @ ((persons[:, None] * fit.residual).T @ weights.weight_gradient).T
-                @ fit.bread
-            )
-        factor = n_units / (n_units - 1) if variance in {"hc1", "cr1"} else 1.0
-        own = influence[:, 0]
-        squares = sum_by_unit(persons * own, unit, n_units) ** 2 if by_cluster else persons * own**2
-        error = float(np.sqrt(squares.sum() * factor))
-        df = float(n_units - 1) if variance == "cr1" and cluster is not None else None
+    error, df = float(np.sqrt(fit.bread[0, 0])), None
+    if variance != "model":
+        error, df = _robust_error(fit, weight, persons, weights, cluster, variance)
     return wald(float(fit.beta[0]), error, level=level, estimator="cox_efron", variance=variance, df=df, is_log=True)
+
+
+def _check_events(event: FloatArray, treated: FloatArray, weight: FloatArray) -> None:
+    """Raise where an arm, or both, have no event that counts."""
+    if not event[weight > 0.0].any():
+        raise NoEventsError("neither arm has events, so there is nothing to compare")
+    for arm, name in ((1.0, "treated"), (0.0, "comparison")):
+        if not event[(treated == arm) & (weight > 0.0)].any():
+            raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+
+
+def _robust_error(
+    fit: CoxFit,
+    weight: FloatArray,
+    persons: FloatArray,
+    weights: Weights | None,
+    cluster: NDArray[np.generic] | None,
+    variance: str,
+) -> tuple[float, float | None]:
+    """Return Lin and Wei's error of the arm's coefficient, and its degrees of freedom where it has a t reference."""
+    unit, n_units = cluster_index(cluster, variance, len(weight))
+    by_cluster = variance.startswith("cr") and cluster is not None
+    n_units = n_units if by_cluster else int(persons.sum())
+    influence = weight[:, None] * fit.residual @ fit.bread
+    if weights is not None and weights.parameter_influence is not None and weights.weight_gradient is not None:
+        influence = (
+            influence
+            + weights.parameter_influence
+            @ ((persons[:, None] * fit.residual).T @ weights.weight_gradient).T
+            @ fit.bread
+        )
+    factor = n_units / (n_units - 1) if variance in {"hc1", "cr1"} else 1.0
+    own = influence[:, 0]
+    squares = sum_by_unit(persons * own, unit, n_units) ** 2 if by_cluster else persons * own**2
+    df = float(n_units - 1) if variance == "cr1" and cluster is not None else None
+    return float(np.sqrt(squares.sum() * factor)), df
 
 
 def fit_cox(

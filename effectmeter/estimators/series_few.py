@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray, NoEventsError
 from effectmeter.estimators.glm import independent_columns, inverse_link
 from effectmeter.estimators.sandwich import quantile, two_sided_p
-from effectmeter.estimators.series_model import Autocorrelation, fit_series
+from effectmeter.estimators.series_model import Autocorrelation, SeriesFit, fit_series
 
 FURTHEST = 12.0
 """Log ratios are sought this far to both sides (a factor of 160,000)."""
@@ -80,12 +80,7 @@ def few_score_ratio(
     )
     if known.df < 1:
         raise EstimationError("there are fewer periods before the start than the model has terms")
-    apart = np.abs(period[:, None] - period[None, :]).astype(np.float64)
-    same = np.eye(len(period))
-    correlation = np.zeros((len(period), len(period)))
-    for (rho, share), believed in zip(known.correlation, known.believed, strict=True):
-        if believed > 1e-6:
-            correlation += believed * (share * np.where(apart == 0.0, 1.0, rho**apart) + (1.0 - share) * same)
+    correlation = _correlation(known, period)
     dispersion = max(1.0, known.dispersion)
 
     columns = independent_columns(X[before])
@@ -102,8 +97,12 @@ def few_score_ratio(
         score = float((y - mean)[~before].sum())
         return score / math.sqrt(variance) if variance > 1e-12 else 0.0
 
-    q = quantile(level, known.df)
-    has_after = bool(y[~before].sum() > 0.0)
+    return _interval(statistic, known.df, level, has_after=bool(y[~before].sum() > 0.0))
+
+
+def _interval(statistic: Callable[[float], float], df: float, level: float, *, has_after: bool) -> Estimate:
+    """Return every log ratio whose statistic lies within t's limits; without events after the start a bound alone."""
+    q = quantile(level, df)
     centre = _crossing(statistic, 0.0, 0.0) if has_after else None
     high = _crossing(statistic, -q, centre if centre is not None else -FURTHEST / 2)
     low = None if centre is None else _crossing(statistic, q, centre)
@@ -112,11 +111,22 @@ def few_score_ratio(
         std_error=None,
         low=None if low is None else math.exp(low),
         high=None if high is None else math.exp(high),
-        p_value=two_sided_p(statistic(0.0), known.df),
+        p_value=two_sided_p(statistic(0.0), df),
         level=level,
         estimator="quasi_score",
         variance="score",
     )
+
+
+def _correlation(known: SeriesFit, period: NDArray[np.int64]) -> FloatArray:
+    """Return (n, n) how alike periods are, averaged over what the time before the start says of it."""
+    apart = np.abs(period[:, None] - period[None, :]).astype(np.float64)
+    same = np.eye(len(period))
+    correlation = np.zeros((len(period), len(period)))
+    for (rho, share), believed in zip(known.correlation, known.believed, strict=True):
+        if believed > 1e-6:
+            correlation += believed * (share * np.where(apart == 0.0, 1.0, rho**apart) + (1.0 - share) * same)
+    return correlation
 
 
 def _without_theta(

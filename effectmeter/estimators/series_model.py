@@ -206,6 +206,28 @@ def fit_series(
         covariance = max(dispersion, 1.0) * np.linalg.pinv((design * w[:, None]).T @ design, hermitian=True)
         return _wide(beta[None], covariance[None], np.zeros((1, 2)), np.ones(1), kept, dispersion, df, mean, residual)
     filter_ = _Filter.of(np.diff(period).astype(np.float64), correlations)
+    found, mean, residual = _reweighted(y, design, beta, offset, totals, filter_)
+    dispersion = float(found.weight @ found.scale)
+    covariance = found.covariance * np.maximum(found.scale, 1.0)[:, None, None]
+    return _wide(found.beta, covariance, correlations, found.weight, kept, dispersion, df, mean, residual)
+
+
+def _reweighted(
+    y: FloatArray,
+    design: FloatArray,
+    beta: FloatArray,
+    offset: FloatArray,
+    totals: FloatArray | None,
+    filter_: _Filter,
+) -> tuple[_Averaged, FloatArray, FloatArray]:
+    """Return the fit at every correlation, the mean and Pearson's residuals (n,), by reweighting until nothing moves.
+
+    Raises
+    ------
+    ConvergenceError
+        It did not come to rest.
+    """
+    df = len(y) - design.shape[1]
     for _ in range(60):
         mean, w = _mean(design, beta, offset, totals)
         root = np.sqrt(w)
@@ -214,12 +236,8 @@ def fit_series(
         step = found.weight @ found.beta - beta
         beta = beta + step * min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-300))
         if float(np.abs(step).max()) < 1e-8 * (1.0 + float(np.abs(beta).max())):
-            break
-    else:
-        raise ConvergenceError("the series' model did not reach its maximum", next_step="ask for fewer harmonics")
-    dispersion = float(found.weight @ found.scale)
-    covariance = found.covariance * np.maximum(found.scale, 1.0)[:, None, None]
-    return _wide(found.beta, covariance, correlations, found.weight, kept, dispersion, df, mean, residual)
+            return found, mean, residual
+    raise ConvergenceError("the series' model did not reach its maximum", next_step="ask for fewer harmonics")
 
 
 @dataclass(frozen=True, slots=True)

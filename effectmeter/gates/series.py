@@ -6,7 +6,7 @@ Here: the rules. Not here: the estimates they read (`effectmeter.designs.interru
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -55,6 +55,17 @@ def _outcomes(data: AnalysisData) -> Iterator[tuple[str, Pairs]]:
         yield name, (("outcome", name),)
 
 
+def _per_outcome(data: AnalysisData, judged: Callable[[str, Series, Pairs], Finding]) -> list[Finding]:
+    """Return a finding per outcome; that there is no series where there is none."""
+    findings = []
+    for outcome, pairs in _outcomes(data):
+        try:
+            findings.append(judged(outcome, series_of(data, outcome), pairs))
+        except EstimationError as fault:
+            findings.append(_no_series(fault, pairs))
+    return findings
+
+
 def _no_series(fault: EstimationError, pairs: Pairs) -> Finding:
     reason = fault.what[:1].upper() + fault.what[1:]
     return Finding(
@@ -83,15 +94,8 @@ def periods(data: AnalysisData, comparability: Comparability, effects: Sequence[
     Cochrane Effective Practice and Organisation of Care (2017), Interrupted time series (ITS) analyses.
     Penfold & Zhang (2013), Academic Pediatrics 13, S38-S44, doi:10.1016/j.acap.2013.08.002.
     """
-    findings = []
-    for outcome, pairs in _outcomes(data):
-        try:
-            series = series_of(data, outcome)
-        except EstimationError as fault:
-            findings.append(_no_series(fault, pairs))
-            continue
-        findings.append(_enough_periods(data, outcome, series, pairs))
-    return fold("periods", facts_of(periods).threshold, findings)
+    found = _per_outcome(data, lambda outcome, series, pairs: _enough_periods(data, outcome, series, pairs))
+    return fold("periods", facts_of(periods).threshold, found)
 
 
 def _enough_periods(data: AnalysisData, outcome: str, series: Series, pairs: Pairs) -> Finding:
@@ -160,15 +164,8 @@ def pre_trends(
     ----------
     Roth (2022), American Economic Review: Insights 4, 305-322, doi:10.1257/aeri.20210236.
     """
-    findings = []
-    for outcome, pairs in _outcomes(data):
-        try:
-            series = series_of(data, outcome)
-        except EstimationError as fault:
-            findings.append(_no_series(fault, pairs))
-            continue
-        findings.append(_bend(data, series, pairs))
-    return fold("pre_trends", facts_of(pre_trends).threshold, findings)
+    found = _per_outcome(data, lambda _, series, pairs: _bend(data, series, pairs))
+    return fold("pre_trends", facts_of(pre_trends).threshold, found)
 
 
 def _bend(data: AnalysisData, series: Series, pairs: Pairs) -> Finding:
