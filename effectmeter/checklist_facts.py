@@ -160,8 +160,8 @@ _ASSUMED = {
 
 def assumptions(it: Released) -> str:
     """State the identifying assumptions, and how many of the gates that test them passed."""
-    statuses = [row["status"] for row in it.rows("gates")]
-    tested = f" Gates: {statuses.count('passed')} of {len(statuses)} passed." if statuses else ""
+    statuses = [row["status"] for row in it.rows("gates") if row["status"] != "not_applicable"]
+    tested = f" Gates: {statuses.count('passed')} of the {len(statuses)} that apply passed." if statuses else ""
     return f"{_ASSUMED.get(it.plan.design, '')}{tested}"
 
 
@@ -171,10 +171,8 @@ def analysis(it: Released) -> str:
         return ""
     weighting = f", weighting {it.plan.weighting}" if it.plan.design == "comparison_cohort" else ""
     looks = it.plan.looks
-    return (
-        f"{it.figure['estimator']}, standard error {it.figure['variance']}{weighting}. "
-        f"Repeated looks: {looks.method}, {looks.planned} planned."
-    )
+    often = "looked at once" if looks.method == "none" else f"{looks.planned} looks planned ({looks.method})"
+    return f"{it.figure['estimator']}, standard error {it.figure['variance']}{weighting}; {often}."
 
 
 def missing_plan(it: Released) -> str:
@@ -187,12 +185,16 @@ def missing_plan(it: Released) -> str:
 
 def participants(it: Released) -> str:
     """Give the flow from delivered to analysed, rounded as released."""
-    steps = []
+    by_arm: dict[str, list[dict[str, Any]]] = {}
     for row in it.rows("attrition"):
-        arm = f" ({row['arm']})" if row.get("arm") else ""
-        steps.append(f"{row['name']}{arm}: {_count(row['n_before'])} to {_count(row['n_after'])}")
-    if steps:
-        return "; ".join(steps)
+        by_arm.setdefault(row.get("arm") or "arm unknown", []).append(row)
+    if by_arm:
+        flows = []
+        for arm, rows in by_arm.items():
+            lost = [f"{row['name']} {_count(row['n_lost'])}" for row in rows if row["n_lost"] != 0]
+            ends = f"{_count(rows[0]['n_before'])} delivered, {_count(rows[-1]['n_after'])} analysed"
+            flows.append(f"{arm}: {ends}, lost at {', '.join(lost) or 'no step'}")
+        return "; ".join(flows)
     units = SHAPES[it.plan.design].unit
     return "; ".join(f"{row['arm']}: {_count(row['units'])} {units}s" for row in it.rows("numbers"))
 

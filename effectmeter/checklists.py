@@ -124,6 +124,11 @@ _SOURCES = {
     "strobe": "STROBE (von Elm et al. 2007, https://doi.org/10.1371/journal.pmed.0040296)",
 }
 
+_OTHERS = {
+    "randomised": " A trial by lot is reported by CONSORT; this list is for comparison.",
+    "pooled_trials": " Trials taken together are reported by PRISMA; this list is for comparison.",
+}
+
 
 def filled(guideline: Guideline, it: Released) -> tuple[Filled, ...]:
     """Return every item of a guideline with what plan and release say under it."""
@@ -143,7 +148,7 @@ def as_markdown(guideline: Guideline, it: Released) -> str:
         f"# {guideline.upper()} checklist: {which}",
         "",
         f"After {_SOURCES[guideline]}, in our words. {known} of {len(rows)} rows are filled from the plan and the",
-        "release; the others are for the authors. Cleared values only.",
+        f"release; the others are for the authors. Cleared values only.{_OTHERS.get(it.plan.design, '')}",
         "",
         "| item | section | asks | answer |",
         "|---|---|---|---|",
