@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken docs pictures audit clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken docs examples site notebook pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,7 +37,7 @@ demo: $(STAMP) ## The main job: bundled deliveries in, reports out, their paths 
 ui: $(STAMP) ## Open Dagster on the same project, at http://localhost:3000
 	@$(BIN)/effectmeter ui
 
-test: $(STAMP) check ## Lint, types, import directions, lock, and all tests, the browser's included
+test: $(DOCS_STAMP) check ## Lint, types, import directions, lock, and all tests, the browser's included
 	@$(BIN)/python tests/find_browser.py --install || true
 	@$(BIN)/pytest -n 2 --dist loadfile
 
@@ -82,6 +82,17 @@ broken: $(STAMP) ## Try some five hundred broken deliveries and plans, and fuzz 
 
 docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
 	@$(BIN)/python -m pipelines.generated
+
+examples: $(STAMP) ## Make the worked examples in the guides of the designs again (minutes)
+	@EFFECTMETER_HOME=$(CURDIR)/build/examples $(BIN)/effectmeter worlds --quarter 2026-Q3 >/dev/null
+	@EFFECTMETER_HOME=$(CURDIR)/build/examples $(BIN)/effectmeter refresh --quarter 2026-Q3 >/dev/null
+	@EFFECTMETER_HOME=$(CURDIR)/build/examples $(BIN)/python docs/make_examples.py
+
+site: $(DOCS_STAMP) docs ## Build the documentation site into site/; open site/index.html
+	@$(BIN)/python docs/make_site.py
+
+notebook: $(DOCS_STAMP) ## Open the notebook that reproduces a published estimate (after make demo)
+	@$(BIN)/marimo edit notebooks/reproduce_tarp.py
 
 pictures: $(STAMP) ## Take the pictures of the documentation (after make demo; needs a Chromium)
 	@$(BIN)/python docs/make_pictures.py
