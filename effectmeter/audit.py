@@ -184,6 +184,6 @@ def _range(counts: Sequence[Count], ties: Sequence[Tie], target: Target) -> tupl
         solved = linprog(sign * goal, A_ub=matrix, b_ub=limits, bounds=bounds, method="highs")
         if solved.status not in {0, 3}:
             raise ValueError(f"{target.name}: no counts fit what is published")
-        ends.append(sign * solved.fun if solved.status == 0 else None)
+        ends.append(sign * float(solved.fun or 0.0) if solved.status == 0 else None)
     low = -math.inf if ends[0] is None else math.ceil(ends[0] - 1e-6)
     return int(max(low, -(10**9))), None if ends[1] is None else math.floor(ends[1] + 1e-6)

@@ -74,7 +74,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         is_synthetic=cleared.is_synthetic,
         tone="good" if facts.is_benefit else "harm" if facts.is_harm else _TONES[facts.direction],
         headline=headline(facts, language),
-        frequency=answer_in_words(facts, language),
+        frequency=" ".join(filter(None, (answer_in_words(facts, language), _age(cleared, language)))),
         synthetic=synthetic_sentence(language) if cleared.is_synthetic else "",
         open_title=text("why_not" if facts.direction == "not_shown" else "settle", language),
         open_text=settle_sentence(facts, language),
@@ -124,6 +124,12 @@ def figures_in(view: ReportView) -> tuple[FigureView, ...]:
 
 def _of(words: Any, language: Language) -> str:
     return str(words.nl if language == "nl" else words.en)
+
+
+def _age(cleared: Cleared, language: Language) -> str:
+    """Return of which quarter the figures are, where too little was new since to show newer ones."""
+    row = primary_row(cleared.rows)
+    return "" if row is None or row.quarter == cleared.quarter else text("older", language).format(row.quarter)
 
 
 def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:
