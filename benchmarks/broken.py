@@ -36,6 +36,8 @@ PROGRAMME = "proef"
 QUARTER = "2026-Q3"
 _PATIENCE = 1800
 _WORDS_NOT_OURS = ("Traceback", "not foresee", "defect of Effectmeter", "Error:")
+_BEFORE = (f"plan {PROGRAMME}: sound", "refreshing ")
+"""What both commands say before anything is known."""
 _FUZZ = "2000"
 
 
@@ -155,7 +157,8 @@ def _run(name: str, wanted: str, folder: Path, secrets: Sequence[str]) -> Outcom
     if verdict != wanted:
         faults.append(f"should be {wanted}")
     faults += [f"says '{word}'" for word in _WORDS_NOT_OURS if word in said]
-    first = next((line for line in said.splitlines() if line.strip()), "")
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_BEFORE)]
+    first = next((line for line in lines if line.startswith("STOP")), lines[0] if lines else "")
     return Outcome(name, wanted, verdict, code, round(seconds, 1), megabytes, first, tuple(faults))
 
 
