@@ -14,6 +14,7 @@ from effectmeter.estimators.sensitivity import e_value_row
 from effectmeter.gates.base import comma
 from effectmeter.plan import Plan
 from effectmeter.results import ClaimRuling, Direction, EffectRow, GateResult, Verdict
+from effectmeter.sentences.numbers import BEYOND_WORDS
 
 SMALLEST_IMPORTANT_RATIO = 0.67
 """A ratio between this and its inverse (rounded: 1.5) is "no effect of importance"."""
@@ -250,15 +251,15 @@ def _figures(row: EffectRow) -> Texts:
     """Return the estimate with the interval over all looks, in both languages."""
     words = row.measure.replace("_", " ")
     decimals = 1 if row.measure == "percent_change" else 2
-    low, high, estimate = (
-        "-" if figure is None else f"{figure:.{decimals}f}"
-        for figure in (row.verdict_low, row.verdict_high, row.estimate)
-    )
+
+    def told(figure: float | None, beyond: str) -> str:
+        return "-" if figure is None else beyond if figure >= BEYOND_WORDS else f"{figure:.{decimals}f}"
+
+    figures = row.estimate, row.verdict_low, row.verdict_high
+    estimate, low, high = (told(figure, "more than a million") for figure in figures)
     text = f" ({words} {estimate}; interval over all looks {low} to {high})."
-    text_nl = (
-        f" ({_DUTCH_MEASURES.get(row.measure, words)} {comma(estimate)}; "
-        f"marge over alle kwartalen {comma(low)} tot {comma(high)})."
-    )
+    estimate, low, high = (comma(told(figure, "meer dan een miljoen")) for figure in figures)
+    text_nl = f" ({_DUTCH_MEASURES.get(row.measure, words)} {estimate}; marge over alle kwartalen {low} tot {high})."
     return text, text_nl
 
 

@@ -59,6 +59,15 @@ def areas_rules(plan: Plan, reference_date: date) -> Iterator[Rule]:
 
 def _starts_rules(plan: Plan) -> Iterator[Rule]:
     not_yet = plan.areas is not None and plan.areas.comparison == "not_yet_treated"
+    never = plan.areas is not None and plan.areas.comparison == "never_treated"
+    way_out = (
+        (
+            " Or, where areas start at different times, write `comparison: not_yet_treated` under `areas` in the plan.",
+            " Of zet, als gebieden na elkaar beginnen, `comparison: not_yet_treated` onder `areas` in het plan.",
+        )
+        if never
+        else ("", "")
+    )
     yield no_violations(
         "areas_treated_and_comparison",
         AREAS,
@@ -66,8 +75,10 @@ def _starts_rules(plan: Plan) -> Iterator[Rule]:
         Words(
             en="At least one area started with the programme, and at least one can be compared with it.",
             nl="Minstens een gebied is begonnen, en met minstens een gebied is dat te vergelijken.",
-            do_en="Have areas delivered that never started, with an empty start; map a code such as 0 to ''.",
-            do_nl="Laat gebieden leveren die nooit begonnen, met een lege start; zet codes als 0 in het plan op ''.",
+            do_en="Have areas delivered that never started, with an empty start; map a code such as 0 to ''."
+            + way_out[0],
+            do_nl="Laat gebieden leveren die nooit begonnen, met een lege start; zet codes als 0 in het plan op ''."
+            + way_out[1],
         ),
         threshold="both",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -354,3 +355,12 @@ def test_where_every_area_starts_the_refusal_names_the_way_out() -> None:
     at_once = np.where(np.isfinite(start), 6.0, start)
     refused = rows_of(data_of(at_once, counts, {"comparison": "never_treated"}), "verdict")[0]
     assert "not_yet_treated" not in refused.reason and "areas without the programme" in refused.reason
+
+
+@pytest.mark.parametrize(("comparison", "is_named"), [("never_treated", True), ("not_yet_treated", False)])
+def test_a_delivery_without_areas_that_never_start_is_told_the_way_out(comparison: str, is_named: bool) -> None:
+    from expectations.landing_units import areas_rules
+
+    rules = list(areas_rules(area_plan(areas={"comparison": comparison}), date(2026, 9, 30)))
+    (spec,) = (rule.spec for rule in rules if rule.spec.name == "areas_treated_and_comparison")
+    assert ("not_yet_treated" in spec.advice_en) == ("not_yet_treated" in spec.advice_nl) == is_named

@@ -10,6 +10,7 @@ from analysis_frames import effect, plan_for
 from effectmeter.diagnostics import apply_gates, holm
 from effectmeter.estimators.sensitivity import e_value
 from effectmeter.results import GateResult
+from effectmeter.sentences.numbers import interval, number
 from effectmeter.verdicts import direction_of, rule
 
 
@@ -284,3 +285,11 @@ def test_immortal_time_that_could_not_be_judged_is_said() -> None:
         assert ("geen startdatums" in verdict.sentence_nl) == is_said
     hidden = effect(status="hidden", reason="Too few.")
     assert "Immortal" not in rule(plan_for(), (hidden,), (gate("not_evaluated", "time_zero"),), 100)[0].sentence
+
+
+def test_a_limit_beyond_all_measure_is_said_in_words() -> None:
+    row = effect(estimate=0.55, verdict_low=1e-9, verdict_high=5.6e120)
+    verdict, _ = rule(plan_for(), (row,), (), 100)
+    assert "0.00 to more than a million" in verdict.sentence and "meer dan een miljoen" in verdict.sentence_nl
+    assert interval(0.5, 5.6e120, "nl") == "0,50 tot meer dan een miljoen"
+    assert number(3_000_000, "en", 0) == "3,000,000"  # people are counted

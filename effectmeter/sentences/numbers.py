@@ -17,8 +17,12 @@ _COUNTED: dict[Language, tuple[str, ...]] = {
 }
 
 
+BEYOND_WORDS = 1_000_000
+"""A ratio or difference of this size says only that there is no limit to speak of."""
+
+
 def number(value: float | None, language: Language, decimals: int = 2) -> str:
-    """Return a figure in the reader's locale; a dash for none.
+    """Return a figure in the reader's locale; a dash for none. Decimals of more than a million tell nobody anything.
 
     Examples
     --------
@@ -27,6 +31,8 @@ def number(value: float | None, language: Language, decimals: int = 2) -> str:
     """
     if value is None:
         return "–"
+    if decimals > 0 and value >= BEYOND_WORDS:
+        return "meer dan een miljoen" if language == "nl" else "more than a million"
     text = f"{value:,.{decimals}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
