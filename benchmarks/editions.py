@@ -49,12 +49,10 @@ class World:
 def worlds(rng: np.random.Generator) -> Iterator[World]:
     """Yield programmes of persons (risks) from 60 on, and of families (rates) from 19 on."""
     for number in range(PROGRAMMES):
-        joined = rng.integers(1, 4, EDITIONS)
-        joined[0] = 60
+        joined = [60, *rng.integers(1, 4, EDITIONS - 1).tolist()]
         events = [int(rng.binomial(n, 0.35)) for n in joined]
         yield World(f"persons {number}", _sum(joined), None, _sum(events), 1)
-        joined = rng.integers(1, 4, EDITIONS)
-        joined[0] = 19
+        joined = [19, *rng.integers(1, 4, EDITIONS - 1).tolist()]
         members = [int(rng.integers(2, 6, n).sum()) for n in joined]
         events = [int(rng.poisson(1.5 * n)) for n in members]
         yield World(f"families {number}", _sum(members), _sum(joined), _sum(events), 99)
