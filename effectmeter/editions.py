@@ -13,7 +13,8 @@ events, the quarter in which a total jumps would tell that somebody who joined i
 
 *Whether* it then changes is decided by its counts: against everything that was ever published of it, each count must
 differ by at least the smallest cell; an arm in which nobody and nothing changed may stay. A count of events that stands
-still while its group grows would say that nobody who joined had one.
+still while its group grows would say that nobody who joined had one, and one that grows nearly as much as its group
+would say that nearly all did: those without an event are a cell as well.
 
 References
 ----------
@@ -257,7 +258,16 @@ def _is_far(now: Mapping[str, float], then: Mapping[str, float], rules: Rules) -
             return False
         if step == 0 and name.startswith("e:") and _arm(name) in moved and least > 1:
             return False
+        group = f"n{name[1:]}"
+        if name.startswith("e:") and name.split(":", 2)[2].startswith(_RISKS) and group in now and group in then:
+            others = abs((now[group] - now[name]) - (then[group] - then[name]))
+            if now[group] != then[group] and others < least:
+                return False
     return True
+
+
+_RISKS = ("risk_ratio", "odds_ratio", "risk_difference", "hazard_ratio")
+"""Measures whose events are persons: those without one are a cell as well."""
 
 
 def _arm(name: str) -> str:
