@@ -30,7 +30,7 @@ from effectmeter.quarters import Quarter
 from effectmeter.release import pass_gate
 from effectmeter.results import EffectRow, Verdict
 
-SEED, EDITIONS, PROGRAMMES = 20260930, 20, 25
+SEED, EDITIONS, PROGRAMMES = 20260930, 20, 12
 RULES = Rules()
 
 
@@ -144,10 +144,13 @@ def attack(world: World, shown: Sequence[Published], *, with_ledger: bool) -> tu
     renewed = sorted({entry.since for entry in shown}) if with_ledger else []
     for before, after in itertools.pairwise(renewed):  # the rule itself is public
         between = {f"new {i}": 1.0 for i in range(before + 1, after + 1)}
-        ties.append(Tie(between, float(RULES.minimum_persons), math.inf))
-    for last, looked in _held(world, shown) if with_ledger else ():  # nor does a refusal go without saying
-        held = {f"new {i}": 1.0 for i in range(last + 1, looked + 1)}
-        ties.append(Tie(held, 0.0, float(RULES.minimum_persons - 1)))
+        joined = float(sizes[before + 1 : after + 1].sum())
+        most = joined - RULES.minimum_persons if world.most == 1 else math.inf
+        ties.append(Tie(between, float(RULES.minimum_persons), most))
+    if world.most > 1:  # nor does a refusal go without saying; of persons it may be those without an event
+        for last, looked in _held(world, shown) if with_ledger else ():
+            held = {f"new {i}": 1.0 for i in range(last + 1, looked + 1)}
+            ties.append(Tie(held, 0.0, float(RULES.minimum_persons - 1)))
     targets = []
     for start in range(1, EDITIONS):
         for end in range(start, EDITIONS):
@@ -220,7 +223,7 @@ each quarter. The intruder knows who joined when, and asks what happened to them
 
 *Of whom something is learned*: not every number of events remains possible that the group's size allows; that one of three had an event is
 enough. The attack uses the ledger's own rules too: what is renewed changed by ten or more, what
-is held back although ten people were new changed by nine or fewer. *Off by*: the mean difference between what is shown and what is true in that quarter; a rate is that of one consistent moment, so it is
+is held back although ten people were new changed by nine or fewer (or, of persons, those without an event did). *Off by*: the mean difference between what is shown and what is true in that quarter; a rate is that of one consistent moment, so it is
 off by less than its counts. *Editions behind*: the mean age of what is shown. *Masked*: editions that show no count.
 """  # noqa: E501
 

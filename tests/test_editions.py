@@ -61,6 +61,14 @@ def test_events_that_stand_still_while_the_group_grows_are_not_told_of() -> None
     assert published([block(60, 20), block(75, 20)])[0] == ["new", "held"]
 
 
+def test_newcomers_who_nearly_all_had_an_event_are_not_told_of() -> None:
+    def risk(n: int, events: int) -> Block:
+        return replace(block(n, events), cells={"n:treated:risk_ratio|": n, "e:treated:risk_ratio|": events})
+
+    assert published([risk(60, 20), risk(72, 31)])[0] == ["new", "held"], "eleven of twelve"
+    assert published([risk(60, 20), risk(82, 31)])[0] == ["new", "renewed"]
+
+
 def test_ten_persons_from_two_families_are_held() -> None:
     states, _ = published([block(60, 20, families=19), block(72, 31, families=21), block(92, 41, families=30)])
     assert states == ["new", "held", "renewed"]
