@@ -202,7 +202,7 @@ def _persons(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
 def _weights(data: AnalysisData, sample: Sample) -> tuple[str, Weights | None]:
     """Return the primary estimand and its weights, as the design makes them."""
     if data.plan.design == "randomised":
-        estimand = (*dict.fromkeys(data.plan.estimand), "itt")[0]
+        estimand: str = (*data.plan.estimand, "itt")[0]
         method = "overlap" if estimand == "ato" else "none"
     else:
         estimand = estimands(data.plan)[0]

@@ -140,7 +140,7 @@ def _write_table(table: AnalysisTable, path: Path, kind: Format) -> None:
             table.frame.to_pandas(),
             str(path),
             column_labels={name: label[:80] for name, label in table.labels.items()},
-            variable_value_labels={name: dict(values) for name, values in table.value_labels.items()},
+            variable_value_labels={name: {**values} for name, values in table.value_labels.items()},
         )
 
 
