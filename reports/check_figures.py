@@ -73,7 +73,7 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
 def _short(words: str) -> str:
     """Return a reason that fits beside a bar."""
     words = words.rstrip(".")
-    return words if len(words) <= 30 else f"{words[:29].rstrip()}…"
+    return words if len(words) <= 24 else f"{words[:23].rstrip()}…"
 
 
 def overlap_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:

@@ -206,7 +206,7 @@ def forest_figure(
         )
         for row in drawn
     ]
-    title = _finding(text(key, language), lines, language)
+    title = finding(text(key, language), lines, language)
     description = "; ".join(f"{line.label}: {line.text}" for line in lines)
 
     def draw(is_narrow: bool, own: str) -> str:
@@ -220,7 +220,7 @@ def forest_figure(
     return FigureView(key, title, description, wide, narrow, _forest_table(cleared, drawn, name, title, language))
 
 
-def _finding(title: str, lines: Sequence[charts.Interval], language: Language) -> str:
+def finding(title: str, lines: Sequence[charts.Interval], language: Language) -> str:
     """Return a title that says what a forest plot shows: at how many lines the range leaves out no effect."""
     if len(lines) < 2:
         return title

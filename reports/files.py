@@ -77,13 +77,17 @@ def write_excel(frames: Mapping[str, pl.DataFrame], path: Path, *, title: str, a
         for row, line in enumerate(about):
             first.write_string(row, 0, line, *([bold] if row == 0 else []))
         for name, frame in frames.items():
-            sheet = book.add_worksheet(name[:31])
-            sheet.freeze_panes(1, 0)
-            for column, header in enumerate(frame.columns):
-                sheet.write_string(0, column, header, bold)
-            for row, values in enumerate(frame.iter_rows(), start=1):
-                for column, value in enumerate(values):
-                    _write_cell(sheet, row, column, value)
+            write_table(book.add_worksheet(name[:31]), frame, bold)
+
+
+def write_table(sheet: Any, frame: pl.DataFrame, bold: Any) -> None:
+    """Write a frame to a worksheet, its header in bold and always in sight."""
+    sheet.freeze_panes(1, 0)
+    for column, header in enumerate(frame.columns):
+        sheet.write_string(0, column, header, bold)
+    for row, values in enumerate(frame.iter_rows(), start=1):
+        for column, value in enumerate(values):
+            _write_cell(sheet, row, column, value)
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any) -> None:

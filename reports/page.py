@@ -5,6 +5,8 @@ Here: templates and their filters. Not here: contents (`reports.build`).
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ def template_text(name: str) -> str:
 
 
 def environment() -> Environment:
-    """Return the template engine: everything is escaped; only our own SVG and CSS are not."""
+    """Return the template engine: everything is escaped; only our own SVG, CSS and script are not."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -33,6 +35,9 @@ def environment() -> Environment:
     )
     engine.filters["picture"] = lambda text: Markup(svg.on_page(text))
     engine.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    script = template_text("enhance.js")
+    engine.globals["script"] = Markup(script)
+    engine.globals["script_hash"] = "sha256-" + b64encode(sha256(script.encode()).digest()).decode()
     engine.globals["css"] = Markup(_compact(template_text("style.css")))
     return engine
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,13 @@ from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
 from reports.approval import approval_line
 from reports.figures import figures_of
 from reports.page import environment
+from reports.portfolio_book import write_book
+from reports.portfolio_figures import history_figure, programmes_figure
 from reports.texts import STRENGTH, TEXTS, text
+from reports.views import FigureView
+
+_MOST_EDITIONS = 12
+"""Of more, the newest are drawn: three years of quarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class ProgrammeView:
         Who approved it and when; empty for a CONCEPT.
     approved
         Of a CONCEPT, the newest edition that was approved: what it is called, and its page. None where there is none.
+    history
+        What its editions said in the course of time; None with fewer than two that showed a figure.
     """
 
     title: str
@@ -50,6 +58,7 @@ class ProgrammeView:
     link: str
     approval: str
     approved: tuple[str, str] | None
+    history: FigureView | None
 
 
 def newest_releases(root: Path) -> list[Path]:
@@ -116,6 +125,12 @@ def _row(
         link=_page(root, folder, language),
         approval=approval_line(passport, language),
         approved=None if passport["approved"] else _last_approved(root, folder, language),
+        history=history_figure(
+            [_passport(edition) for edition in _editions(folder.parents[1])][-_MOST_EDITIONS:],
+            passport["title"][language],
+            f"history-{folder.parents[1].name}",
+            language,
+        ),
     )
 
 
@@ -155,18 +170,34 @@ def _reach(figures: Mapping[str, Any], language: Language, minimum: int) -> str:
 
 
 def write_portfolio(root: Path) -> tuple[Path, ...]:
-    """Write ``index.nl.html`` and ``index.en.html`` into the folder of all releases, and return them."""
-    pages = []
+    """Write a page per language and the workbook into the folder of all releases, and return them."""
+    written, views = [], {}
+    releases = newest_releases(root)
     for language in LANGUAGES:
-        rows = portfolio_rows(root, language)
-        words = {key: found[language] for key, found in TEXTS.items()}
+        rows = views[language] = portfolio_rows(root, language)
         html = environment().get_template("portfolio.html.j2").render(
-            rows=rows, t=words, language=language, other="en" if language == "nl" else "nl",
-            title=text("portfolio", language),
+            rows=rows, t={key: found[language] for key, found in TEXTS.items()}, language=language,
+            other="en" if language == "nl" else "nl", title=text("portfolio", language),
+            figure=programmes_figure([_passport(folder) for folder in releases], language),
+            filters=_filters(rows, language),
         )  # fmt: skip
-        page = root / f"index.{language}.html"
-        # beside it and renamed: a reader, or another run, never meets half a page
+        # beside it and renamed: a reader, or another run, never meets half a file
         beside = root / f".index.{language}.{os.getpid()}.part"
         beside.write_text(html + "\n", encoding="utf-8")
-        pages.append(beside.replace(page))
-    return tuple(pages)
+        written.append(beside.replace(root / f"index.{language}.html"))
+    beside = root / f".portfolio.{os.getpid()}.part"
+    write_book(views, releases, beside)
+    return (*written, beside.replace(root / "portfolio.xlsx"))
+
+
+def _filters(
+    rows: Sequence[ProgrammeView], language: Language
+) -> tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]:
+    """Return what the table can be narrowed by: name, words, and the choices that are there."""
+    designs = tuple((design, design) for design in sorted({row.design for row in rows if row.design}))
+    strengths = tuple((str(n), text("strength_of", language, n)) for n in sorted({row.strength for row in rows}))
+    return (
+        ("design", text("method", language), designs),
+        ("strength", text("evidence", language), strengths),
+        ("fresh", text("freshness", language), tuple((key, text(key, language)) for key in ("fresh", "stale"))),
+    )
