@@ -62,7 +62,7 @@ class AnalysisTable:
 
     frame: pl.DataFrame = field(repr=False)
     labels: Mapping[str, str]
-    value_labels: Mapping[str, Mapping[int, str]]
+    value_labels: Mapping[str, Mapping[int | float, str]]
     model: str
     measure: str
     terms: tuple[str, ...] = ()

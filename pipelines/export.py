@@ -83,7 +83,14 @@ def export(
 
 
 def read_table(home: Home, plan: Plan, quarter: Quarter) -> AnalysisTable:
-    """Return the analysis table out of a vault, which is opened for reading only."""
+    """Return the analysis table out of a vault, which is opened for reading only.
+
+    Raises
+    ------
+    DeliveryError
+        The vault was made from another plan than the one as it is now, or is not finished.
+    """
+    from assets.gate import require_built
     from assets.releases import require_vault
     from effectmeter.analysis_table import analysis_table
     from effectmeter.results import EffectRow
@@ -93,6 +100,7 @@ def read_table(home: Home, plan: Plan, quarter: Quarter) -> AnalysisTable:
     from vault.results import read_results
 
     with open_vault(require_vault(home, plan.programme, quarter), read_only=True) as connection:
+        require_built(connection, plan, "diagnostics")
         data = read_analysis_data(connection, plan, quarter)
         effects = read_results(connection, "estimate.effects", EffectRow)
     return analysis_table(data, primary_row(effects))
@@ -140,7 +148,7 @@ def _write_table(table: AnalysisTable, path: Path, kind: Format) -> None:
             table.frame.to_pandas(),
             str(path),
             column_labels={name: label[:80] for name, label in table.labels.items()},
-            variable_value_labels={name: {**values} for name, values in table.value_labels.items()},
+            variable_value_labels={name: dict(values) for name, values in table.value_labels.items()},
         )
 
 

@@ -184,6 +184,21 @@ def test_without_a_vault_the_way_to_one_is_told(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan_that_changed_since_is_refused(
+    bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = tmp_path / "plans"
+    changed.mkdir()
+    plan = (bench.plans / "tarp.yaml").read_text(encoding="utf-8")
+    (changed / "tarp.yaml").write_text(plan.replace("  prio: numeric", "  # prio: numeric"), encoding="utf-8")
+    options = ["--home", str(bench.home.root), "--programmes", str(changed), "--quarter", str(QUARTER)]
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "--programme", "tarp", "--to", str(tmp_path / "out"), *options])
+    assert ended.value.code == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_notebook_reproduces_the_published_estimates(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("marimo", reason="marimo is in the group docs")
     monkeypatch.setenv("EFFECTMETER_HOME", str(bench.home.root))
