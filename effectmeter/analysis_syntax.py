@@ -135,7 +135,10 @@ def _r_change(table: AnalysisTable) -> list[str]:
 
 def _r_areas(table: AnalysisTable) -> list[str]:
     value = "value" if "value" in table.frame.columns and table.frame["value"].is_not_null().any() else "y"
+    estimator = table.primary.estimator if table.primary is not None else "callaway_santanna"
+    other = [] if estimator == "callaway_santanna" else [f"# the vault's {estimator} is another method than this one"]
     return [
+        *other,
         "# needs the package did (Callaway and Sant'Anna 2021, doi:10.1016/j.jeconom.2020.12.001); its errors and",
         "# its weighing of groups are not quite those of the vault: expect the same direction and about the same size",
         "library(did)",
