@@ -145,7 +145,7 @@ def _r_areas(table: AnalysisTable) -> list[str]:
         *(["d$y <- log((d$count + 0.5) / ifelse(is.na(d$population), 1, d$population))"] if value == "y" else []),
         f'a <- att_gt(yname = "{value}", tname = "period", idname = "area", gname = "first_period", data = d,',
         '            control_group = "notyettreated")',
-        'print(aggte(a, type = "simple"))',
+        'print(aggte(a, type = "simple"))' + ("  # of logs: exp() of it is the ratio" if value == "y" else ""),
     ]
 
 

@@ -16,11 +16,13 @@ import pyreadstat
 import pytest
 from analysis_frames import QUARTER as FRAMES_QUARTER
 from analysis_frames import cohort, families, plan_for
+from area_frames import area_plan, counted, frames
+from area_frames import study as area_study
 from series_frames import monthly, series_data, series_frame, series_plan
 from trial_frames import data_of, published, trials_plan
 from workbench import QUARTER, ROOT, Workbench, rows_where
 
-from effectmeter.analysis_syntax import EXACT, r_syntax, spss_syntax, stata_syntax
+from effectmeter.analysis_syntax import EXACT, FORMATS, r_syntax, spss_syntax, stata_syntax
 from effectmeter.analysis_table import AnalysisTable, analysis_table, safe_name
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.registry import design_for
@@ -70,6 +72,9 @@ def study(kind: str) -> AnalysisData:
     rng = np.random.default_rng(7)
     if kind == "change":
         return families()
+    if kind == "areas":
+        start, counts = counted(n_treated=6, n_comparison=8, length=8, cohorts=(4, 5))
+        return area_study(area_plan(), frames(start, {"crime": ("count", counts)}))
     if kind == "trials":
         return data_of(published("scared"), trials_plan("reml_hk"))
     if kind == "series":
@@ -106,9 +111,12 @@ def test_r_comes_near_a_series(tmp_path: Path) -> None:
     assert in_r(tmp_path / "out") == pytest.approx(table.primary.estimate, rel=0.03)
 
 
-@pytest.mark.parametrize("kind", ["risk", "rate", "hazard", "change", "trials", "series"])
-def test_every_column_has_a_label_and_every_program_its_commands(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["risk", "rate", "hazard", "change", "trials", "series", "areas"])
+def test_every_column_has_a_label_and_every_program_its_commands(kind: str, tmp_path: Path) -> None:
     table = table_of(study(kind))
+    for each in FORMATS:
+        written = write_export(table, "proef", FRAMES_QUARTER, tmp_path, each)
+        assert all(path.stat().st_size for path in written)
     assert set(table.labels) == set(table.frame.columns)
     assert len({name.lower() for name in table.frame.columns}) == table.frame.width
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", name) for name in table.frame.columns)
