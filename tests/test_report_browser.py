@@ -1,4 +1,4 @@
-"""The report in a real Chromium: silent, offline, fits a phone, in light and dark."""
+"""The report in a real Chromium: silent, offline, fits a phone, in light and dark; WCAG 2.2 AA by axe-core."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     others = (units.areas(), units.series(), units.trials())
     for plan, findings in (made.trial(), made.cohort(), made.families(), *others):
         made.released(root, plan, findings)
-    return [*write_portfolio(root), *sorted(root.rglob("report.*.html"))]
+    made.released(root, *made.trial(), edition="002")
+    return [*write_portfolio(root)[:2], *sorted(root.rglob("report.*.html"))]
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,80 @@ def test_texts_have_contrast_in_both_schemes(browser: Any, pages: list[Path]) ->
         page.goto(next(path for path in pages if path.name == "report.nl.html").as_uri())
         assert page.evaluate(script) == []
         page.close()
+
+
+AXE = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+# the inside of a picture is not read out (role img), and its colours have their own test; of a long table the first
+# rows stand for the others
+PRUNED = """() => {
+  document.querySelectorAll('svg > :not(title):not(desc)').forEach(part => part.remove())
+  document.querySelectorAll('tbody tr:nth-child(n+4)').forEach(row => row.remove())
+  document.querySelectorAll('details').forEach(part => { part.open = true }) }"""
+
+
+@pytest.fixture(scope="module")
+def axe_source() -> str:
+    package = pytest.importorskip("axe_playwright_python")
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 768, 1440])
+def test_axe_finds_nothing(browser: Any, pages: list[Path], axe_source: str, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    for path in [path for path in pages if ".nl." in path.name]:
+        page.goto(path.as_uri())
+        page.evaluate(PRUNED)
+        page.evaluate(axe_source)
+        found = page.evaluate(AXE)
+        assert len(found["passes"]) > 15, "axe-core looked at nothing"
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == [], path
+    context.close()
+
+
+def test_axe_would_find_a_fault(browser: Any, pages: list[Path], axe_source: str) -> None:
+    page = browser.new_page()
+    page.goto(pages[0].as_uri())
+    page.evaluate("document.documentElement.removeAttribute('lang')")
+    page.evaluate(axe_source)
+    assert "html-has-lang" in {rule["id"] for rule in page.evaluate(AXE)["violations"]}
+    page.close()
+
+
+def test_the_portfolio_filters_and_sorts_and_is_whole_without_a_script(browser: Any, pages: list[Path]) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(pages[1].as_uri())
+    rows = page.locator(".overview tbody tr")
+    everything = rows.count()
+    page.get_by_label("Design").select_option(index=1)
+    assert 0 < page.locator(".overview tbody tr:visible").count() < everything
+    assert page.locator("section[data-design]:visible").count() == page.locator(".overview tbody tr:visible").count()
+    page.get_by_label("Design").select_option(index=0)
+    head = page.get_by_role("button", name="Programme")
+    for expected in ("ascending", "descending"):
+        head.focus()
+        page.keyboard.press("Enter")
+        assert page.locator("th[aria-sort]").get_attribute("aria-sort") == expected
+        titles = [title.lower() for title in page.locator(".overview tbody th").all_inner_texts()]
+        assert titles == sorted(titles, reverse=expected == "descending")
+    assert page.get_by_role("button", name="Primary figure").count() == 0, "effects are never ranked"
+    page.close()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages[1].as_uri())
+    assert page.locator(".overview tbody tr:visible").count() == everything
+    assert not page.locator("form.filters").is_visible()
+    context.close()
+
+
+def test_one_of_several_pictures_can_be_chosen_and_all_are_printed(browser: Any, pages: list[Path]) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(next(path for path in pages if "proeven" in str(path) and path.name == "report.en.html").as_uri())
+    figures = page.locator("[data-choose] figure")
+    assert figures.count() > 1
+    page.get_by_label("Choose a picture").select_option(index=2)
+    assert [figure.is_visible() for figure in figures.all()].count(True) == 1
+    page.emulate_media(media="print")
+    assert all(figure.is_visible() for figure in figures.all())
+    page.close()
