@@ -6,6 +6,7 @@ Here: which passports make which picture, and its words. Not here: drawing (`rep
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from effectmeter.sentences import Language
@@ -19,8 +20,17 @@ from reports.views import FigureView, TableView
 def programmes_figure(passports: Sequence[Mapping[str, Any]], language: Language) -> FigureView | None:
     """Return the forest plot over programmes, by title: never in the order of their effect. None without a ratio."""
     found = sorted(passports, key=lambda passport: str(passport["title"][language]).lower())
-    named = [(str(passport["title"][language]), passport) for passport in found]
-    return _forest("programmes", text("programmes", language), text("programme", language), named, language)
+    # made-up data carry their mark in the picture too
+    named = [
+        (f"{passport['title'][language]}{' (SYNTHETIC)' if passport['synthetic'] else ''}", passport)
+        for passport in found
+    ]
+    figure = _forest("programmes", text("programmes", language), text("programme", language), named, language)
+    if figure is None:
+        return None
+    hidden = len(named) - len(figure.table.rows)
+    note = text("portfolio_forest_note", language) + (f" {text('none_drawn', language, hidden)}" if hidden else "")
+    return replace(figure, note=note)
 
 
 def history_figure(
@@ -76,7 +86,5 @@ def _forest(
         (line.label, line.text, MEASURES[passport["figures"]["primary"]["measure"]][language])
         for line, passport in drawn
     )
-    hidden = len(pairs) - len(drawn)
-    note = text("portfolio_forest_note", language) + (f" {text('none_drawn', language, hidden)}" if hidden else "")
     table = TableView(title, (head, text("primary_figure", language), text("measure", language)), rows, (1,))
-    return FigureView(key, title, description, wide, narrow, table, note)
+    return FigureView(key, title, description, wide, narrow, table)

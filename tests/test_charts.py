@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reports import charts, pictures, svg
+from reports import charts, check_charts, pictures, svg
 
 ROWS = [
     charts.Interval("police contact, a year", "0.65 (0.57 to 0.74)", 0.65, 0.57, 0.74, 0.53, 0.79, True),
@@ -114,3 +114,36 @@ def test_a_hundred_figures_are_drawn_and_the_uncertain_ones_look_it() -> None:
     assert found.count(f'fill="{charts.TOKENS["programme"]}"/>') == 21
     assert found.count("fill-opacity") == 34 - 27
     assert found.count("stroke-dasharray") == 41 - 34
+
+
+def test_a_mark_says_its_value_when_pointed_at_and_nothing_else_does() -> None:
+    chart = charts.forest(ROWS, less="less", more="more", decimal=".")
+    found = svg.render(chart, key="fig", title="t", description="d")
+    assert re.findall(r"<title>([^<]*)</title>", found) == [f"{ROWS[0].label}: {ROWS[0].text}"]
+    assert charts.SAID not in found and "aria-label=" not in found
+
+
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_funnel_has_a_log_axis_a_line_at_one_and_precise_trials_on_top(is_narrow: bool) -> None:
+    trials = [check_charts.Trial(f"trial {i}", 0.5 + 0.2 * i, 0.1 + 0.05 * i) for i in range(6)]
+    chart = check_charts.funnel(
+        trials, mean=0.8, x_title="x", y_title="y", mean_words="mean", decimal=",", is_narrow=is_narrow
+    )
+    spec = chart.to_dict()
+    assert {x["scale"]["type"] for x in encodings(spec, "x") if "scale" in x} == {"log"}
+    assert all(y["scale"]["reverse"] for y in encodings(spec, "y") if "scale" in y)
+    assert '"null": 1.0' in json.dumps(spec)
+
+
+def test_overlap_draws_no_masked_class() -> None:
+    bins = [check_charts.Bin(0.0, 0.5, None, 60.0), check_charts.Bin(0.5, 1.0, 70.0, 40.0)]
+    chart = check_charts.overlap(bins, treated="with", comparison="without", x_title="x", y_title="y", decimal=".")
+    shares = [value["share"] for layer in chart.to_dict()["layer"] if layer["mark"]["type"] == "rect"
+              for value in layer["data"]["values"]]  # fmt: skip
+    assert shares == [70.0, -60.0, -40.0]
+
+
+def test_flow_draws_every_step_of_every_arm() -> None:
+    steps = [check_charts.FlowStep("with", True, 100.0, "100 in"), check_charts.FlowStep("with", True, 90.0, "90 left")]
+    bars = check_charts.flow(steps).to_dict()["layer"][0]["data"]["values"]
+    assert [bar["x1"] for bar in bars] == [charts.WIDE, charts.WIDE * 0.9]

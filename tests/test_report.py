@@ -9,6 +9,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -187,10 +188,48 @@ def test_the_same_release_gives_the_same_bytes(releases: Path, tmp_path: Path) -
             assert path.read_bytes() == (again / path.relative_to(first)).read_bytes(), path.name
 
 
-def test_the_pdf_is_tagged_and_titled(releases: Path) -> None:
-    data = (releases / "tarp" / "2026-Q3" / "001" / "report.nl.pdf").read_bytes()
-    assert data.startswith(b"%PDF-1.7")
-    assert b"/MarkInfo" in data and b"pdfuaid" in data and b"/Lang" in data
+@pytest.mark.parametrize("programme", ["tarp", "alleen-jij-bepaalt"])
+def test_the_pdf_is_tagged_titled_and_bookmarked(releases: Path, programme: str) -> None:
+    from pypdf import PdfReader
+
+    path = releases / programme / "2026-Q3" / "001" / "report.nl.pdf"
+    reader = PdfReader(path)
+    root = reader.root_object
+    assert b"pdfuaid" in path.read_bytes() and root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "nl" and root["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert reader.metadata is not None and "2026-Q3" in str(reader.metadata.title)
+    kinds: dict[str, list[Any]] = {}
+    waiting = [root["/StructTreeRoot"]]
+    while waiting:
+        part = waiting.pop().get_object()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            kinds.setdefault(str(part.get("/S", "")), []).append(part)
+            waiting += [part["/K"]] if "/K" in part else []
+    assert {"/H1", "/H2", "/P", "/Table", "/TH", "/TD", "/Figure"} <= set(kinds)
+    pictures = len(re.findall(r"<figure id=", page(releases, programme)))
+    assert len(kinds["/Figure"]) == pictures
+    assert all(len(str(part["/Alt"])) > 20 for part in kinds["/Figure"])
+    titles = [str(item.title) for item in reader.outline if not isinstance(item, list)]
+    deeper = [
+        str(item.title) for part in reader.outline if isinstance(part, list) for item in part if hasattr(item, "title")
+    ]
+    assert "Kunnen we dit vertrouwen?" in titles + deeper
+    assert all("/StructParents" in sheet for sheet in reader.pages)
+
+
+def test_the_workbook_opens_on_a_sheet_to_read_and_holds_only_what_was_released(releases: Path) -> None:
+    book = write_portfolio(releases)[-1]
+    sheets = pl.read_excel(book, sheet_id=0, has_header=False)
+    assert list(sheets) == ["Lees dit eerst", "Read this first", "effects"]
+    first = [str(cell) for row in sheets["Lees dit eerst"].iter_rows() for cell in row if cell is not None]
+    assert "Geld na detentie (TARP)" in first and any("SYNTHETIC" in cell for cell in first)
+    released = sum(
+        pl.read_parquet(releases / name / "2026-Q3" / "001" / "effects.parquet").height for name in PROGRAMMES
+    )
+    assert sheets["effects"].height == released + 1
+    assert book.read_bytes() == write_portfolio(releases)[-1].read_bytes()
 
 
 def test_a_failed_gate_shows_no_figure_and_says_why(tmp_path: Path) -> None:
