@@ -125,6 +125,22 @@ def test_every_figure_has_a_name_and_a_table(releases: Path, programme: str) -> 
     assert named <= set(ids)
 
 
+@pytest.mark.parametrize("programme", PROGRAMMES)
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_what_a_mark_says_stands_in_the_table_of_its_picture(releases: Path, programme: str, language: str) -> None:
+    tips = 0
+    for figure in re.findall(r"<figure.*?</figure>", page(releases, programme, language), flags=re.DOTALL):
+        if not re.match(r'<figure id="figure-(effects|methods|subgroups|curve)', figure):
+            continue
+        picture, table = figure.split("<details>")
+        cells = set(re.findall(r"[-−]?\d+(?:[.,]\d+)*", re.sub(r"<[^>]*>", " ", table)))
+        for tip in re.findall(r"<title>([^<]*)</title>", picture):
+            tips += 1
+            figures = tip.rpartition(": ")[2].partition(" %")[0]
+            assert set(re.findall(r"\d+(?:[.,]\d+)*", figures)) <= cells, tip
+    assert tips
+
+
 def test_marks_stand_where_they_must(releases: Path) -> None:
     synthetic, real = page(releases, "alleen-jij-bepaalt"), page(releases, "tarp")
     assert "SYNTHETIC" in re.search(r"<title>(.*?)</title>", synthetic)[1]  # type: ignore[index]
