@@ -132,7 +132,7 @@ def axe_source() -> str:
 def test_axe_finds_nothing(browser: Any, pages: list[Path], axe_source: str, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    for path in [path for path in pages if ".nl." in path.name]:
+    for path in [path for path in pages if ".nl." in path.name and path.parent.name != "002"]:
         page.goto(path.as_uri())
         page.evaluate(PRUNED)
         page.evaluate(axe_source)
