@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linprog
 
 from effectmeter.disclosure import Rules
 
@@ -177,6 +176,8 @@ def _range(counts: Sequence[Count], ties: Sequence[Tie], target: Target) -> tupl
             if math.isfinite(bound):
                 rows.append(sign * row)
                 limits.append(bound)
+    from scipy.optimize import linprog  # not before it is needed: definitions load without it
+
     matrix = np.array(rows)
     bounds = [(count.low, None if math.isinf(count.high) else count.high) for count in counts]
     ends: list[float | None] = []

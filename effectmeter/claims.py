@@ -105,15 +105,19 @@ def tested_row(
     plan and the claim speak of a rate ratio. Of pooled trials that differ the first row is the prediction for a next
     place, which a claim about the programme must survive. Without a contrast it is the plan's first.
     """
-    wanted = {measure}
-    if plan.design == "before_after" and measure == "rate_ratio":
-        wanted = {"rate_ratio", "ratio_of_rate_ratios"}
+    wanted, asked = {measure}, contrast or plan.contrasts[0][1]
+    contrasts = {asked}
+    if plan.design == "before_after":
+        if measure == "rate_ratio":
+            wanted = {"rate_ratio", "ratio_of_rate_ratios"}
+        # without a comparison group the only row is an arm's own change
+        contrasts |= {f"{arm} after vs before" for arm, label in plan.contrasts if label == asked}
     return next(
         (
             row
             for row in effects
             if row.outcome == outcome
-            and row.contrast == (contrast or plan.contrasts[0][1])
+            and row.contrast in contrasts
             and row.measure in wanted
             and row.analysis in {"primary", "secondary"}
             and row.subgroup is None

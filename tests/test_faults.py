@@ -24,6 +24,7 @@ from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import load_plan
+from vault.keys import key_of
 
 
 def tarp_bench(root: Path) -> Workbench:
@@ -207,6 +208,7 @@ def test_a_damaged_vault_is_refused_with_words(tmp_path: Path) -> None:
     bench.deliver("damaged", "persons.csv", ["person_id", "arm", "follow_up_days"], [["a", "treated", 365]])
     vault = bench.home.vault("damaged", QUARTER)
     vault.parent.mkdir(parents=True)
+    key_of(bench.home, "damaged", may_make=True)
     vault.write_bytes(b"this is no database" * 1000)
     result = bench.refresh("damaged")
     assert result.exit_code == 1

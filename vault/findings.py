@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import duckdb
 
@@ -120,9 +120,6 @@ def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Co
                     largest_comparison=other.shares,
                 )
             )
-    if {"before", "after"} <= periods:  # rows of counts state the days that were delivered, not the plan's
-        stated = [days for (days,) in connection.sql("select distinct window_days from estimate.effects").fetchall()]
-        found += [replace(entry, window_days=days) for entry in found for days in stated if days != entry.window_days]
     return tuple(found)
 
 
