@@ -33,6 +33,7 @@ ACCEPTED = (
 )
 """Licences whose works may be used by one under EUPL-1.2: permissive, file-level copyleft, or named in its appendix."""
 REVIEWED = {
+    "axe-playwright-python": "MIT by its licence file, which its metadata do not repeat; carries axe-core, MPL-2.0",
     "docutils": "public domain and BSD, but for an editor's helper under GPL-3, which nothing imports",
 }
 
