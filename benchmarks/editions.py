@@ -124,7 +124,7 @@ def editions(world: World, *, with_ledger: bool) -> list[Published]:
         passed = pass_gate(findings_of(world, plan, edition, quarter), plan, quarter, ledger if with_ledger else ())
         ledger += passed.entries(release=str(quarter), plan_hash="p")
         (row,) = passed.cleared.rows
-        found.append(Published(row.events_treated, row.n_treated, names.index(row.quarter)))
+        found.append(Published(row.events_treated, row.n_treated, names.index(row.figures_of)))
     return found
 
 

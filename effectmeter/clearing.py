@@ -262,7 +262,7 @@ def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], cont
     low, high = disclosure.bound_as_with_few(
         pair, (base[0], base[1]), context.rules, level=row.conf_level, binomial=binomial
     )
-    look = look_number(context.looks, row.quarter)
+    look = look_number(context.looks, row.figures_of)
     wider = verdict_level(None, context.looks, level=row.conf_level, look=look)
     bounds = disclosure.bound_as_with_few(pair, (base[0], base[1]), context.rules, level=wider, binomial=binomial)
     return replace(

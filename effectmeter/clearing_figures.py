@@ -95,7 +95,7 @@ def _again(
         low,
         high,
         looks=context.looks,
-        look=look_number(context.looks, row.quarter),
+        look=look_number(context.looks, row.figures_of),
         is_ratio=row.is_ratio,
         level=row.conf_level,
         scale=scale,

@@ -293,9 +293,10 @@ def _effect(row: EffectRow, name: str, decision: Decision, past: Mapping[str, Ma
         return row
     before = past.get(key, {}).get(name)
     if before is not None and before.status == "shown" and row.status == "shown":
-        return before
+        return replace(before, quarter=row.quarter)
     counts = ("n_treated", "n_comparison", "n_clusters_treated", "n_clusters_comparison")
     old: dict[str, Any] = {count: None if before is None else getattr(before, count) for count in counts}
+    old["figures_of"] = row.quarter if before is None else before.figures_of
     without = replace(row, **old, events_treated=None, events_comparison=None, **no_years(), **blank())
     if row.status != "shown":
         return without

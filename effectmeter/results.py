@@ -37,6 +37,8 @@ class EffectRow:
         None when every person is followed to the end of their own follow-up.
     events_treated, events_comparison
         Persons with an event for risks and hazards; events for rates.
+    figures_of
+        Quarter whose figures these are; `quarter` unless the release gate repeats an earlier edition's.
     """
 
     programme: str
@@ -72,6 +74,11 @@ class EffectRow:
     status: EffectStatus = "shown"
     reason: str = ""
     reason_nl: str = ""
+    figures_of: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.figures_of:
+            object.__setattr__(self, "figures_of", self.quarter)
 
     @property
     def is_ratio(self) -> bool:

@@ -39,7 +39,7 @@ _EFFECTS = Table(
     "one estimate: contrast, outcome, window, measure, estimand, estimator, variance, analysis, denominator, subgroup",
     (
         Column("programme", "text", "Short name of the programme."),
-        Column("quarter", "text", "Quarter of the edition, as in 2026-Q3."),
+        Column("quarter", "text", "Quarter of the edition, as in 2026-Q3: that of the folder."),
         Column(
             "design",
             "text",
@@ -145,6 +145,11 @@ _EFFECTS = Table(
         ),
         Column("reason", "text", "Why it is not shown; empty when it is.", role="text"),
         Column("reason_nl", "text", "The same in Dutch.", role="text"),
+        Column(
+            "figures_of",
+            "text",
+            "Quarter whose figures these are: that of the edition, or an earlier one while too little is new.",
+        ),
     ),
     storage="estimate.effects",
     is_released=True,

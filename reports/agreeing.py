@@ -99,7 +99,7 @@ def _is_same_cell(one: str, other: str) -> bool:
 def _rows(folder: Path) -> list[EffectRow]:
     names = EffectRow.__dataclass_fields__
     frame = pl.read_parquet(folder / "effects.parquet")
-    return [EffectRow(**{name: row[name] for name in names}) for row in frame.to_dicts()]
+    return [EffectRow(**{name: row[name] for name in names if name in row}) for row in frame.to_dicts()]
 
 
 def _passport(folder: Path, passport: dict[str, Any]) -> list[str]:

@@ -129,7 +129,7 @@ def _of(words: Any, language: Language) -> str:
 def _age(cleared: Cleared, language: Language) -> str:
     """Return of which quarter the figures are, where too little was new since to show newer ones."""
     row = primary_row(cleared.rows)
-    return "" if row is None or row.quarter == cleared.quarter else text("older", language).format(row.quarter)
+    return "" if row is None or row.figures_of == cleared.quarter else text("older", language).format(row.figures_of)
 
 
 def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:

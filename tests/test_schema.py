@@ -44,7 +44,7 @@ PYTHON_TYPES = {"text": str, "int": int, "float": float, "bool": bool}
 
 
 def test_effects_have_the_contract_s_columns_in_its_order():
-    assert RESULT_TABLES["effects"].names == (*CONTRACT_ORDER, "reason_nl")
+    assert RESULT_TABLES["effects"].names == (*CONTRACT_ORDER, "reason_nl", "figures_of")
 
 
 @pytest.mark.parametrize("name", CLASSES)
