@@ -39,8 +39,9 @@ def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
 
 
 def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
+    from effectmeter.findings import QualityCheck
     from effectmeter.passport import build_passport, content_hash
-    from effectmeter.release import QualityCheck, pass_gate
+    from effectmeter.release import pass_gate
     from reports import table_hashes
     from vault.connection import open_vault
     from vault.findings import read_file_hashes, read_findings

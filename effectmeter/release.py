@@ -23,7 +23,7 @@ from effectmeter.disclosure_texts import Counted
 from effectmeter.edition_blocks import blocks_of, effects_key, repeated, row_names
 from effectmeter.editions import Decision, Entry, entries_of, settle
 from effectmeter.estimators.pooling import PREDICTION
-from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
+from effectmeter.findings import Findings
 from effectmeter.natural_frequencies import Frequencies, frequencies_of
 from effectmeter.periods import kind_of
 from effectmeter.plan import Plan
@@ -43,8 +43,6 @@ from effectmeter.sentences.facts import Period
 from effectmeter.sentences.wording import outcome_label, outcome_predicate
 from effectmeter.shapes import SHAPES
 from effectmeter.verdicts import other_arms, primary_row, rule
-
-__all__ = ["ArmNumbers", "Cleared", "Contributors", "Findings", "Passed", "QualityCheck", "clear", "pass_gate"]
 
 _GATE_ORDER = ("failed", "warned", "not_evaluated", "passed", "not_applicable")
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from effectmeter.claims import rule_claims
 from effectmeter.diagnostics import apply_gates
+from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
 from effectmeter.passport import build_passport
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.release import ArmNumbers, Contributors, Findings, QualityCheck, clear
+from effectmeter.release import clear
 from effectmeter.results import AttritionStep, BalanceRow, CurvePoint, EffectRow, GateResult, OverlapRow
 from effectmeter.verdicts import rule
 from reports import write_release

@@ -8,8 +8,8 @@ from typing import Any
 from report_findings import QUARTER, checks, gate
 
 from effectmeter.diagnostics import apply_gates
+from effectmeter.findings import ArmNumbers, Contributors, Findings
 from effectmeter.plan import Plan
-from effectmeter.release import ArmNumbers, Contributors, Findings
 from effectmeter.results import EffectRow, GateResult, SeriesPoint, TrialEffect
 from effectmeter.verdicts import rule
 

@@ -10,8 +10,9 @@ import report_units as made
 from report_findings import QUARTER
 
 from effectmeter.cleared_document import from_document, to_document
+from effectmeter.findings import Contributors
 from effectmeter.passport import build_passport
-from effectmeter.release import Cleared, Contributors, clear
+from effectmeter.release import Cleared, clear
 from effectmeter.results import EffectRow
 
 

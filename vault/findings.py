@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import duckdb
 
 import sql
+from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
 from effectmeter.plan import Plan
-from effectmeter.release import ArmNumbers, Contributors, Findings, QualityCheck
 from effectmeter.results import (
     AttritionStep,
     BalanceRow,
