@@ -98,7 +98,7 @@ def _is_filled(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 def _look_at(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     connection.execute(
         "create or replace temp view persons_in_view as"
-        f" select person_id, index_date, shift_days, follow_up_days, potential_follow_up_days from {table}"
+        f" select rowid as person, person_id, index_date, shift_days, follow_up_days, potential_follow_up_days from {table}"
     )
 
 
@@ -167,7 +167,25 @@ def _count_events(
         "reference_date": quarter.reference_date,
         "waiting_days": plan.follow_up.waiting_days,
     }
-    store(connection, table, filled("outcomes/person_windows", filters=_filters(columns)), binds)
+    parts = {"filters": _filters(columns)} | _counts(windows)
+    store(connection, table, filled("outcomes/person_windows", **parts), binds)
+
+
+def _counts(windows: list[Window]) -> dict[str, str]:
+    """Return the parts of the statement that count every window in one pass, and pick the row's own again."""
+    counts, n_events, first_days = "", [], []
+    for position, (_, _, first_day, last_day) in enumerate(windows):
+        last = "known_until_day" if last_day is None else str(last_day)
+        own = f"filter (event_day between {first_day} and {last} and coalesce(decided_in_time_for_day <= {last}, true))"
+        counts += f",\n        count(*) {own} as events_{position}"
+        counts += f",\n        min(event_day) {own} as first_day_{position}"
+        n_events.append(f"when {position} then events_{position}")
+        first_days.append(f"when {position} then first_day_{position}")
+    return {
+        "counts": counts,
+        "n_events": f"case observations.position {' '.join(n_events)} end",
+        "first_event_day": f"case observations.position {' '.join(first_days)} end",
+    }
 
 
 def _filters(columns: list[str]) -> str:

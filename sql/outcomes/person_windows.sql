@@ -1,16 +1,20 @@
 -- Events and time at risk per person, outcome and window.
 --
 -- Grain:    one row per person of the cohort, outcome and window.
--- Inputs:   landing.events, landing.absences; temp persons_in_view (the cohort, or the placebo's);
---           temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per filter);
---           temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of one's
---           own follow-up).
+-- Inputs:   landing.events, landing.absences; temp persons_in_view (the cohort, or the placebo's; `person` numbers its
+--           rows); temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per
+--           filter); temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of
+--           one's own follow-up).
 -- Binds:    $reference_date; $waiting_days.
--- Fills in: filters: a condition on the events columns that the plan's `where` names.
+-- Fills in: filters: a condition on the events columns that the plan's `where` names; counts: per window the number of
+--           events and the first day among `events_of_persons`, as events_<position> and first_day_<position>;
+--           n_events, first_event_day: those of the row's own window.
 -- Assumes:  shift_days says by how much time zero was moved back. Day d is the date index_date + d; day 1 is the first at risk. An outcome waits for decisions when any event
 --           of its type was delivered with one. Absences count both their ends; without end they go on; those that
 --           overlap count once; without calendar dates they cannot be placed and are left out. Nobody is under
 --           observation from the day of death on. Death does not make a window incomplete.
+-- Speed:    every event meets its person once, by name; from there on persons are numbers, and all windows are counted
+--           in one pass.
 with event_types_with_decisions as (
     select distinct event_type
     from landing.events
@@ -33,33 +37,39 @@ deaths as (
 ),
 
 -- How long one could be followed differs between outcomes that wait for decisions and those that do not.
-knowledge as (
+people as (
     select
+        persons.person,
         persons.person_id,
         persons.index_date,
         persons.shift_days,
-        waits.awaits_decision,
-        least(
-            persons.follow_up_days,
-            $reference_date::date - persons.index_date - if(waits.awaits_decision, $waiting_days, 0)
-        ) as known_until_day,
+        least(persons.follow_up_days, $reference_date::date - persons.index_date) as known_until_day,
+        least(persons.follow_up_days, $reference_date::date - persons.index_date - $waiting_days)
+            as decided_until_day,
         deaths.died_on - persons.index_date - 1 as last_day_alive
     from persons_in_view as persons
-    cross join (select distinct awaits_decision from outcomes_to_count) as waits
     left join deaths on deaths.person_id = persons.person_id
+),
+
+knowledge as (
+    select
+        people.* exclude (known_until_day, decided_until_day),
+        waits.awaits_decision,
+        if(waits.awaits_decision, decided_until_day, known_until_day) as known_until_day
+    from people
+    cross join (select distinct awaits_decision from outcomes_to_count) as waits
 ),
 
 observations as (
     select
+        knowledge.person,
         knowledge.person_id,
-        knowledge.index_date,
-        knowledge.shift_days,
         knowledge.awaits_decision,
+        knowledge.index_date,
         plan_windows.position,
         plan_windows.period,
         plan_windows.window_days,
         plan_windows.first_day,
-        coalesce(plan_windows.last_day, knowledge.known_until_day) as last_day,
         coalesce(knowledge.known_until_day >= coalesce(plan_windows.last_day, 1), false) as is_complete,
         case
             when knowledge.known_until_day is null then plan_windows.first_day - 1
@@ -95,7 +105,7 @@ absences_without_overlap as (
 
 days_absent as (
     select
-        observations.person_id,
+        observations.person,
         observations.awaits_decision,
         observations.position,
         sum(
@@ -108,37 +118,39 @@ days_absent as (
     where
         absences.start_date - observations.index_date <= observations.end_day
         and absences.end_date - observations.index_date >= observations.first_day
-    group by observations.person_id, observations.awaits_decision, observations.position
+    group by observations.person, observations.awaits_decision, observations.position
 ),
 
-events_in_window as (
+-- The events that anybody could know of by the reference date, on their days since time zero.
+events_of_persons as (
     select
-        observations.person_id,
+        people.person,
         outcomes_to_count.outcome,
-        observations.position,
-        count(*) as n_events,
-        min(coalesce(events.event_day + observations.shift_days, events.event_date - observations.index_date)) as first_event_day
+        coalesce(events.event_day + people.shift_days, events.event_date - people.index_date) as event_day,
+        if(outcomes_to_count.awaits_decision, events.decided_on - people.index_date - $waiting_days, null)
+            as decided_in_time_for_day,
+        if(outcomes_to_count.awaits_decision, people.decided_until_day, people.known_until_day) as known_until_day
     from landing.events as events
     join outcomes_to_count on outcomes_to_count.event_type = events.event_type
     join plan_filters on plan_filters.for_outcome = outcomes_to_count.outcome
-    join observations
-        on observations.person_id = events.person_id
-        and observations.awaits_decision = outcomes_to_count.awaits_decision
+    join people on people.person_id = events.person_id
     where
         {filters}
-        and coalesce(events.event_day + observations.shift_days, events.event_date - observations.index_date)
-        between observations.first_day and observations.end_day
-        and (
-            not outcomes_to_count.awaits_decision
-            or (
-                events.decided_on <= $reference_date::date
-                and coalesce(
-                    events.decided_on - observations.index_date <= observations.last_day + $waiting_days,
-                    true
-                )
-            )
+        and coalesce(events.event_day + people.shift_days, events.event_date - people.index_date)
+        <= least(
+            if(outcomes_to_count.awaits_decision, people.decided_until_day, people.known_until_day),
+            people.last_day_alive
         )
-    group by observations.person_id, outcomes_to_count.outcome, observations.position
+        and (not outcomes_to_count.awaits_decision or events.decided_on <= $reference_date::date)
+),
+
+events_in_windows as (
+    select
+        person,
+        outcome{counts}
+    from events_of_persons
+    where known_until_day is not null
+    group by person, outcome
 )
 
 select
@@ -147,19 +159,17 @@ select
     observations.period,
     observations.window_days,
     observations.is_complete,
-    coalesce(events_in_window.n_events, 0)::bigint as n_events,
-    events_in_window.first_event_day::bigint as first_event_day,
-    (coalesce(events_in_window.first_event_day, observations.end_day) - observations.first_day + 1)::bigint
-        as days_observed,
+    coalesce({n_events}, 0)::bigint as n_events,
+    ({first_event_day})::bigint as first_event_day,
+    (coalesce({first_event_day}, observations.end_day) - observations.first_day + 1)::bigint as days_observed,
     (observations.end_day - observations.first_day + 1)::bigint as days_calendar,
     (observations.end_day - observations.first_day + 1 - coalesce(days_absent.n_days, 0))::bigint as days_free
 from observations
 join outcomes_to_count on outcomes_to_count.awaits_decision = observations.awaits_decision
 left join days_absent
-    on days_absent.person_id = observations.person_id
+    on days_absent.person = observations.person
     and days_absent.awaits_decision = observations.awaits_decision
     and days_absent.position = observations.position
-left join events_in_window
-    on events_in_window.person_id = observations.person_id
-    and events_in_window.outcome = outcomes_to_count.outcome
-    and events_in_window.position = observations.position
+left join events_in_windows
+    on events_in_windows.person = observations.person
+    and events_in_windows.outcome = outcomes_to_count.outcome
