@@ -98,7 +98,8 @@ def _is_filled(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 def _look_at(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     connection.execute(
         "create or replace temp view persons_in_view as"
-        f" select rowid as person, person_id, index_date, shift_days, follow_up_days, potential_follow_up_days from {table}"
+        " select rowid as person, person_id, index_date, shift_days, follow_up_days, potential_follow_up_days"
+        f" from {table}"
     )
 
 
