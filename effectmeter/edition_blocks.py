@@ -16,7 +16,7 @@ from effectmeter.clearing_context import blank, no_years
 from effectmeter.clearing_sets import subgroup_column
 from effectmeter.disclosure import Rules
 from effectmeter.disclosure_texts import Counted, counts_in
-from effectmeter.editions import Block, Decision
+from effectmeter.editions import Block, Decision, Group
 from effectmeter.findings import ArmNumbers, Findings, QualityCheck
 from effectmeter.plan import Plan
 from effectmeter.results import (
@@ -108,6 +108,7 @@ def repeated(findings: Findings, decisions: Mapping[str, Decision]) -> Findings:
 def _effects(findings: Findings, plan: Plan) -> list[Block]:
     is_person = SHAPES[plan.design].unit == "person"
     families = {entry.arm: entry.families for entry in findings.numbers}
+    people = _People(findings)
     behind = {
         (entry.contrast, entry.outcome, entry.window_days, entry.subgroup): (
             entry.persons_treated,
@@ -133,13 +134,14 @@ def _effects(findings: Findings, plan: Plan) -> list[Block]:
         for role, who in zip(_ROLES, persons, strict=True):
             if is_person and who is not None:
                 cells[f"e:{role}:persons"] = float(who)
-        groups = {}
+        groups: dict[str, Group] = {}
         for role, arm in zip(_ROLES, _arms_of(first.contrast, plan), strict=True) if is_person else ():
             sizes = [n for _, row in rows if (n := getattr(row, f"n_{role}")) is not None]
             clusters = [n for _, row in rows if (n := getattr(row, f"n_clusters_{role}")) is not None]
             of_arm = families.get(arm) if first.subgroup is None else None
             of_families = max(clusters, default=None) if plan.cluster == "family_id" else of_arm
-            groups[role] = (max(sizes, default=None), of_families)
+            who = people.of(arm, first.outcome, first.window_days, first.subgroup)
+            groups[role] = (max(sizes, default=None), of_families, who)
         blocks.append(
             Block(
                 key=key,
@@ -151,6 +153,23 @@ def _effects(findings: Findings, plan: Plan) -> list[Block]:
             )
         )
     return blocks
+
+
+class _People:
+    """Who stands behind a question, as fingerprints; where a part is not known, the whole that it is a part of."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._known = {
+            (found.arm, found.outcome, found.window_days, found.subgroup): found.fingerprint
+            for found in findings.populations
+        }
+
+    def of(
+        self, arm: str, outcome: str | None = None, window_days: int | None = None, subgroup: str | None = None
+    ) -> str | None:
+        """Return the fingerprint of the smallest group that is known to hold all that is asked for."""
+        asked = ((arm, outcome, window_days, subgroup), (arm, outcome, window_days, None), (arm, None, None, None))
+        return next((self._known[key] for key in asked if key in self._known), None)
 
 
 def _arms_of(contrast: str, plan: Plan) -> tuple[str, str]:
@@ -210,11 +229,14 @@ def _arms(findings: Findings) -> list[Block]:
 def _contrasts(findings: Findings, plan: Plan, rules: Rules) -> list[Block]:
     """Return overlap and balance per contrast, and curves per contrast and outcome."""
     blocks = []
-    sizes = _sizes(findings)
+    sizes, people = _sizes(findings), _People(findings)
     for contrast in dict.fromkeys(row.contrast for row in findings.overlap):
         bins = [row for row in findings.overlap if row.contrast == contrast]
         cells = {f"n:{role}:{b.bin_low:.3f}": float(getattr(b, f"n_{role}")) for b in bins for role in _ROLES}
-        groups = {role: (float(sum(getattr(b, f"n_{role}") for b in bins)), None) for role in _ROLES}
+        groups: dict[str, Group] = {
+            role: (float(sum(getattr(b, f"n_{role}") for b in bins)), None, people.of(arm))
+            for role, arm in zip(_ROLES, _arms_of(contrast, plan), strict=True)
+        }
         blocks.append(
             Block(key=f"overlap|{contrast}", groups=groups, cells=cells, content=[as_record(b) for b in bins])
         )
@@ -226,26 +248,27 @@ def _contrasts(findings: Findings, plan: Plan, rules: Rules) -> list[Block]:
             for role, mean, size in zip(_ROLES, (row.mean_treated, row.mean_comparison_before), n, strict=True):
                 if size and 0 <= mean <= 1:
                     cells[f"n:{role}:{row.term} {row.kind}"] = float(round(mean * size))
-        people: dict[str, tuple[float | None, float | None]] = {
-            role: (size, None) for role, size in zip(_ROLES, n, strict=True)
-        }
+        arms = _arms_of(contrast, plan)
+        groups = {role: (size, None, people.of(arm)) for role, size, arm in zip(_ROLES, n, arms, strict=True)}
         blocks.append(
-            Block(key=f"balance|{contrast}", groups=people, cells=cells, content=[as_record(row) for row in rows])
+            Block(key=f"balance|{contrast}", groups=groups, cells=cells, content=[as_record(row) for row in rows])
         )
     for contrast, outcome in dict.fromkeys((point.contrast, point.outcome) for point in findings.curves):
         points = [point for point in findings.curves if (point.contrast, point.outcome) == (contrast, outcome)]
-        blocks.append(_curve(contrast, outcome, points, plan, rules))
+        blocks.append(_curve(contrast, outcome, points, plan, rules, people))
     return blocks
 
 
-def _curve(contrast: str, outcome: str, points: Sequence[CurvePoint], plan: Plan, rules: Rules) -> Block:
+def _curve(
+    contrast: str, outcome: str, points: Sequence[CurvePoint], plan: Plan, rules: Rules, people: _People
+) -> Block:
     """Return a curve: its cells are the persons with an event up to each day that is published."""
     cells: dict[str, float] = {}
-    groups: dict[str, tuple[float | None, float | None]] = {}
+    groups: dict[str, Group] = {}
     cleared = clear_curves(points, plan, rules)
     for arm in dict.fromkeys(point.arm for point in points):
         own = sorted((point for point in points if point.arm == arm), key=lambda point: point.day)
-        groups[arm] = (float(own[0].n_at_risk), None)
+        groups[arm] = (float(own[0].n_at_risk), None, people.of(arm))
         cells[f"n:{arm}:"] = float(own[0].n_at_risk)
         for day in cleared.filter(cleared["arm"] == arm)["day"].to_list():
             if day:

@@ -7,9 +7,10 @@ entries out. Not here: which findings make a block (`effectmeter.edition_blocks`
 
 The rule has two halves, and each alone would leak.
 
-*When* a block may change is decided by people alone: only when both groups have, since the block was last looked at,
-the very same number of persons and families, or at least the smallest cell more (or fewer) of both. Were it decided by
-events, the quarter in which a total jumps would tell that somebody who joined in that quarter had one.
+*When* a block may change is decided by people alone: only when both groups are, since the block was last looked at,
+the very same people, or have at least the smallest cell more (or fewer) persons and families. As many as before who are
+not the same may be one who left and one who joined: then the block stays. Were it decided by events, the quarter in
+which a total jumps would tell that somebody who joined in that quarter had one.
 
 *Whether* it then changes is decided by its counts: against everything that was ever published of it, each count must
 differ by at least the smallest cell; an arm in which nobody and nothing changed may stay. A count of events that stands
@@ -34,8 +35,9 @@ from effectmeter.disclosure import Rules
 State = Literal["new", "renewed", "same", "held", "withheld"]
 """Published for the first time; published anew; nothing changed; repeated although something changed; not published."""
 
-Groups = Mapping[str, tuple[float | None, float | None]]
-"""Persons and families per group; None where there are none."""
+Group = tuple[float | None, float | None] | tuple[float | None, float | None, str | None]
+Groups = Mapping[str, Group]
+"""Persons and families per group, None where there are none; and who they are, as a fingerprint that tells no names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +225,14 @@ def _is_tick(now: Groups, then: Groups, rules: Rules) -> bool:
     --------
     >>> [_is_tick({"t": (n, f)}, {"t": (60, 20)}, Rules()) for n, f in ((60, 20), (63, 21), (75, 24), (75, 31))]
     [True, False, False, True]
+    >>> [_is_tick({"t": (60, None, who)}, {"t": (60, None, "a")}, Rules()) for who in ("a", "b")]
+    [True, False]
     """
     for name in {*now, *then}:
-        before, after = then.get(name, (None, None)), now.get(name, (None, None))
+        *before, who_before = _whole(then.get(name, (None, None)))
+        *after, who_after = _whole(now.get(name, (None, None)))
+        if after[0] == before[0] and who_after != who_before:
+            return False  # as many joined as left, and that may be one
         steps = [
             (0.0 if a is None or b is None else abs(a - b), least)
             for a, b, least in zip(after, before, (rules.minimum_persons, rules.minimum_families), strict=True)
@@ -336,9 +343,14 @@ def _decision(block: Block, state: State, history: Sequence[Entry], quarter: str
     )
 
 
-def _groups(entry: Entry) -> dict[str, tuple[float | None, float | None]]:
-    return {name: (pair[0], pair[1]) for name, pair in json.loads(entry.groups).items()}
+def _groups(entry: Entry) -> dict[str, Group]:
+    return _as_groups(json.loads(entry.groups))
 
 
-def _as_groups(groups: Groups) -> dict[str, tuple[float | None, float | None]]:
-    return {name: (pair[0], pair[1]) for name, pair in groups.items()}
+def _as_groups(groups: Groups) -> dict[str, Group]:
+    return {name: _whole(group) for name, group in groups.items()}
+
+
+def _whole(group: Group) -> tuple[float | None, float | None, str | None]:
+    persons, families, *who = group
+    return persons, families, who[0] if who else None

@@ -63,6 +63,27 @@ class Contributors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """Who stands behind a question in an arm, without saying who: the ledger compares it with who stood there before.
+
+    Attributes
+    ----------
+    outcome, window_days
+        The question; both None: the arm's whole cohort.
+    subgroup
+        Part of them, as the effects table names it; None: everyone.
+    fingerprint
+        The same for the same people, whatever their order, and for no others.
+    """
+
+    arm: str
+    outcome: str | None
+    window_days: int | None
+    subgroup: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QualityCheck:
     """One data-quality check as it came out; the catalogue's table `checks`, with its description."""
 
@@ -104,4 +125,5 @@ class Findings:
     checks: tuple[QualityCheck, ...] = ()
     numbers: tuple[ArmNumbers, ...] = ()
     contributors: tuple[Contributors, ...] = ()
+    populations: tuple[Population, ...] = ()
     n_parameters: int | None = None

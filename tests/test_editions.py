@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import report_findings as made
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from assets.releases import STAGING
 from assets.staging import NAME, release_hashes
 from effectmeter.disclosure import Rules
+from effectmeter.edition_blocks import blocks_of
 from effectmeter.editions import Block, Entry, entries_of, reconcile, settle
-from effectmeter.findings import Findings
+from effectmeter.findings import Findings, Population
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from effectmeter.release import Passed, pass_gate
 from effectmeter.results import EffectRow
+from vault.findings import _populations
 from vault.ledger import ledger_path, read_ledger, write_ledger
 
 RULES = Rules()
@@ -67,6 +70,66 @@ def test_newcomers_who_nearly_all_had_an_event_are_not_told_of() -> None:
 
     assert published([risk(60, 20), risk(72, 31)])[0] == ["new", "held"], "eleven of twelve"
     assert published([risk(60, 20), risk(82, 31)])[0] == ["new", "renewed"]
+
+
+def test_one_who_left_and_one_who_joined_are_not_told_of() -> None:
+    """Sixty persons then and now: of rates, twelve events more would be the one newcomer's."""
+
+    def of(n: int, events: int, who: str | None) -> Block:
+        return replace(block(n, events), groups={"treated": (n, None, who)})
+
+    assert published([of(60, 20, "a"), of(60, 32, "b"), of(60, 32, "b")])[0] == ["new", "held", "held"]
+    assert published([of(60, 20, "a"), of(60, 32, "a")])[0] == ["new", "renewed"], "the same people, followed longer"
+    assert published([of(60, 20, "a"), of(60, 20, "b")])[0] == ["new", "held"], "not even that nothing changed"
+    assert published([of(60, 20, "a"), of(75, 32, "b")])[0] == ["new", "renewed"]
+    assert published([of(60, 20, None), of(60, 32, "a")])[0] == ["new", "held"], "an entry of an older version"
+
+
+def test_a_block_knows_its_people_or_those_of_the_whole_it_is_part_of() -> None:
+    plan, findings = made.trial()
+    rows = [row for row in findings.effects if row.subgroup is None]
+    outcome, window = rows[0].outcome, rows[0].window_days
+    arms = (plan.arms.treated[0], plan.arms.comparison)
+    part = replace(rows[0], analysis="subgroup", subgroup="sex=f")
+    everyone = Population(arm="", outcome=None, window_days=None, subgroup=None, fingerprint="")
+    people = [replace(everyone, arm=arm, fingerprint=f"all {arm}") for arm in arms]
+    people += [replace(each, outcome=outcome, window_days=window, fingerprint=f"q {each.arm}") for each in people]
+    people.append(replace(people[2], subgroup="sex=f", fingerprint="f"))
+    found = blocks_of(replace(findings, effects=(*rows, part), populations=tuple(people)), plan, RULES)
+    groups = {each.key: each.groups for each in found}
+    (of_part,) = [key for key in groups if key.startswith("effects|") and "sex=f" in key]
+    of_whole = next(key for key in groups if key == of_part.replace("sex=f", ""))
+    assert [groups[of_part][role][2:] for role in ("treated", "comparison")] == [("f",), (f"q {arms[1]}",)]
+    assert groups[of_whole]["treated"][2:] == (f"q {arms[0]}",)
+    curves = [groups[key] for key in groups if key.startswith("curves|")]
+    assert curves and all(group[2:] == (f"all {arm}",) for curve in curves for arm, group in curve.items())
+
+
+def test_the_vault_tells_apart_who_is_behind_a_question_and_its_parts_but_not_in_which_order() -> None:
+    plan = made.trial_plan().model_copy(update={"subgroups": ["sex"]})
+
+    def people(ids: str, *, complete: str = "abcde") -> dict[tuple[str | None, ...], str]:
+        with duckdb.connect() as connection:
+            connection.execute("create schema cohort; create schema outcomes")
+            rows = ", ".join(f"('{n:09d}-{x * 16}', 'treated', '{'mf'[x in 'bd']}')" for n, x in enumerate(ids))
+                f"('{n:09d}-{each * 16}', 'treated', '{'mf'[each in 'bd']}')" for n, each in enumerate(ids)
+            )
+            connection.execute(f"create table cohort.persons as from (values {rows}) as t(person_id, arm, sex)")
+            connection.execute(
+                "create table outcomes.person_windows as select person_id, 'arrest' as outcome, "
+                f"365::bigint as window_days, contains('{complete}', right(person_id, 1)) as is_complete "
+                "from cohort.persons"
+            )
+            found = _populations(connection, plan)
+        return {(each.outcome, each.subgroup): each.fingerprint for each in found}
+
+    one = people("abcd")
+    assert one == people("dbca"), "the number in front of a pseudonym is of this quarter's order"
+    assert set(one) == {(of, part) for of in (None, "arrest") for part in (None, "sex=m", "sex=f")}
+    swapped = people("abce")  # d, a woman, left; e, a man, joined
+    assert all(swapped[key] != one[key] for key in one)
+    shorter = people("abcd", complete="abc")
+    assert {key for key in one if shorter.get(key) != one[key]} == {("arrest", None), ("arrest", "sex=f")}
 
 
 def test_ten_persons_from_two_families_are_held() -> None:

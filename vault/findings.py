@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 import sql
-from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
+from effectmeter.findings import ArmNumbers, Contributors, Findings, Population, QualityCheck
 from effectmeter.plan import Plan
 from effectmeter.results import (
     AttritionStep,
@@ -56,6 +56,7 @@ def read_findings(connection: duckdb.DuckDBPyConnection, plan: Plan, checks: Seq
         checks=tuple(checks),
         numbers=_numbers(connection, plan),
         contributors=_contributors(connection, plan),
+        populations=_populations(connection, plan),
     )
 
 
@@ -121,6 +122,26 @@ def _contributors(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Co
                 )
             )
     return tuple(found)
+
+
+def _populations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Population, ...]:
+    """Return who is analysed for each question, and in each of the plan's subgroups, as fingerprints."""
+    if SHAPES[plan.design].unit != "person":
+        return ()
+    parts = "".join(
+        f"\n    union all\n    select person_id, {_literal(f'{column}=')} || {sql.identifier(column)}::varchar"
+        f"\n    from cohort.persons\n    where {sql.identifier(column)} is not null"
+        for column in plan.subgroups
+    )
+    rows = connection.sql(sql.statement("release/populations").format(parts=parts)).fetchall()
+    return tuple(
+        Population(arm=arm, outcome=outcome, window_days=window, subgroup=part, fingerprint=fingerprint)
+        for arm, outcome, window, part, fingerprint in rows
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True)
