@@ -112,8 +112,6 @@ def test_the_vault_tells_apart_who_is_behind_a_question_and_its_parts_but_not_in
         with duckdb.connect() as connection:
             connection.execute("create schema cohort; create schema outcomes")
             rows = ", ".join(f"('{n:09d}-{x * 16}', 'treated', '{'mf'[x in 'bd']}')" for n, x in enumerate(ids))
-                f"('{n:09d}-{each * 16}', 'treated', '{'mf'[each in 'bd']}')" for n, each in enumerate(ids)
-            )
             connection.execute(f"create table cohort.persons as from (values {rows}) as t(person_id, arm, sex)")
             connection.execute(
                 "create table outcomes.person_windows as select person_id, 'arrest' as outcome, "
