@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 import random
 import resource
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,10 +23,12 @@ from workbench import QUARTER, Workbench
 from assets.bundled import write_deliveries
 from assets.checking import check_delivery
 from assets.releases import editions, next_edition_name
+from assets.staging import release_hashes
 from effectmeter.errors import EffectmeterError
 from effectmeter.machine import of_the_machine
 from effectmeter.plan_io import load_plan
 from vault.connection import open_vault
+from vault.ledger import read_ledger
 
 PROGRAMME = "scared-straight"
 
@@ -159,6 +163,42 @@ def test_killed_at_any_moment_the_next_run_finds_what_an_undisturbed_one_does(
     estimate(disturbed)
     assert Workbench(disturbed).effects(PROGRAMME) == wanted
     assert not list(vault.parent.glob(".*"))
+
+
+def pass_the_gate_and_die(root: Path) -> None:
+    """Be killed when the ledger has been written and nothing of the release has."""
+    from assets import publishing
+
+    publishing.stage = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+    publishing.release_step(Workbench(root).home, load_plan(Workbench(root).plans / f"{PROGRAMME}.yaml"), QUARTER)
+
+
+def test_killed_between_the_ledger_and_the_release_the_ledger_forgets_what_never_was(
+    bench: Workbench, tmp_path: Path, forks: ForkServerContext
+) -> None:
+    from assets.publishing import release_step, report_step
+
+    shutil.copytree(bench.root, tmp_path / "killed")
+    killed = Workbench(tmp_path / "killed")
+    plan = load_plan(killed.plans / f"{PROGRAMME}.yaml")
+    killed.estimate(PROGRAMME)
+    process = forks.Process(target=pass_the_gate_and_die, args=(killed.root,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    told = read_ledger(killed.home, PROGRAMME)
+    assert told and not any(entry.is_confirmed for entry in told)
+    assert release_hashes(killed.home, PROGRAMME, QUARTER) == (set(), set())
+
+    delivered = killed.home.delivery(PROGRAMME, QUARTER) / "trials.csv"
+    delivered.write_bytes(b"".join(delivered.read_bytes().splitlines(keepends=True)[:-1]))
+    killed.estimate(PROGRAMME)  # other figures: were the ledger's taken for published, they would be held back
+    release_step(killed.home, plan, QUARTER)
+    report_step(killed.home, plan, QUARTER)
+    (content,), _ = release_hashes(killed.home, PROGRAMME, QUARTER)
+    known = read_ledger(killed.home, PROGRAMME)
+    assert {entry.release for entry in known} == {content} != {entry.release for entry in told}
+    assert {entry.block for entry in told} != {entry.block for entry in known}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 import report_findings as made
 
 from effectmeter.cleared_document import from_document, to_document
+from effectmeter.findings import Contributors
 from effectmeter.passport import approved, build_passport, concept_of, sealed
 from effectmeter.release import Cleared, clear
 from effectmeter.schema import RESULT_TABLES
@@ -107,6 +108,22 @@ def test_persons_behind_events_count_where_the_vault_tells_them() -> None:
     few = tuple(replace(entry, persons_treated=7) for entry in findings.contributors)
     assert clear(findings, plan, made.QUARTER).rows[0].status == "shown"
     assert clear(replace(findings, contributors=few), plan, made.QUARTER).rows[0].status == "suppressed"
+
+
+def test_people_behind_counts_are_those_of_the_period_that_a_row_states() -> None:
+    """Delivered counts may be of a year where the plan asks for two: who stands behind them counts all the same."""
+    plan, findings = made.families()
+    elsewhere = tuple(replace(entry, persons_treated=7, window_days=365) for entry in findings.contributors)
+    assert {row.window_days for row in findings.effects} == {730}
+    assert clear(replace(findings, contributors=elsewhere), plan, made.QUARTER).rows[0].status == "suppressed"
+    of_none = tuple(replace(row, window_days=None) for row in findings.effects)
+    shared = replace(findings, effects=of_none, contributors=elsewhere)
+    assert clear(shared, plan, made.QUARTER).rows[0].status == "suppressed", "no period that all share"
+    plan, findings = made.cohort()
+    first = findings.effects[0]
+    other = Contributors(contrast=first.contrast, outcome=first.outcome, window_days=1, families_treated=7.0)
+    cleared = clear(replace(findings, contributors=(other,)), plan, made.QUARTER)
+    assert cleared.rows[0].status == "shown", "of other designs each window is a question of its own"
 
 
 def test_a_release_survives_the_way_through_json(cohort: Cleared) -> None:
