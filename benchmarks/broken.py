@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 import broken_inputs  # noqa: E402
 import broken_plans  # noqa: E402
 from broken_inputs import CANARY, Case  # noqa: E402
+from forks import import_all_of  # noqa: E402
 
 PAGE = Path(__file__).with_suffix(".md")
 PROGRAMME = "proef"
@@ -111,33 +112,50 @@ def large() -> Iterator[Case]:
     yield Case("large: a workbook that unpacks to 5 GB", "comparison_cohort", "intake", excel, _bomb)
 
 
-# ---- one case ---------------------------------------------------------------------------------------------------
+# ---- one case, and what is imported before the first -------------------------------------------------------------
 
 
-def run_delivery(case: Case, template: Path, folder: Path) -> Outcome:
-    """Check a broken delivery; refresh it too when it is refused."""
-    home = _home(template, folder)
-    delivery = home / "deliveries" / PROGRAMME / QUARTER
+def try_out() -> None:
+    """Check a good delivery of every design and format, and refresh one that a check refuses."""
+    every = list(broken_inputs.cases())
+    good = [case for case in every if "as it should be" in case.name]
+    refused = next(case for case in every if case.expected == "checks")
+    with tempfile.TemporaryDirectory(prefix="effectmeter-try-") as scratch:
+        for n, (command, case) in enumerate([*(("check", each) for each in good), ("refresh", refused)]):
+            folder = Path(scratch) / str(n)
+            (folder / "programmes").mkdir(parents=True)
+            _deliver(case, folder)
+            with suppress(SystemExit):
+                _run_command(command, folder)
+
+
+def _deliver(case: Case, folder: Path) -> None:
+    """Put a case's delivery and plan in a folder."""
+    delivery = folder / "data" / "deliveries" / PROGRAMME / QUARTER
     delivery.mkdir(parents=True)
     case.write(delivery)
     plan = broken_inputs.plan_of(case.design, PROGRAMME, **case.plan)
     (folder / "programmes" / f"{PROGRAMME}.yaml").write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
+
+
+def run_delivery(case: Case, template: Path, folder: Path) -> Outcome:
+    """Check a broken delivery; refresh it too when it is refused."""
+    _prepare(template, folder)
+    _deliver(case, folder)
     secrets = [CANARY, *case.secrets]
     return _run(case.name, "accepted" if case.expected == "accepted" else "refused", folder, secrets)
 
 
 def run_plan(plan: broken_plans.BrokenPlan, template: Path, folder: Path) -> Outcome:
     """Check and refresh a broken plan, with no delivery at all."""
-    _home(template, folder)
+    _prepare(template, folder)
     (folder / "programmes" / f"{PROGRAMME}.yaml").write_bytes(plan.content)
     return _run(plan.name, "refused", folder, [])
 
 
-def _home(template: Path, folder: Path) -> Path:
-    home = folder / "data"
-    shutil.copytree(template, home)
+def _prepare(template: Path, folder: Path) -> None:
+    shutil.copytree(template, folder / "data")
     (folder / "programmes").mkdir()
-    return home
 
 
 def _run(name: str, wanted: str, folder: Path, secrets: Sequence[str]) -> Outcome:
@@ -172,11 +190,8 @@ def _command(command: str, folder: Path) -> tuple[int, float, int, str]:
             with output.open("wb") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
-            from pipelines.cli import main
-
-            where = ["--home", str(folder / "data"), "--programmes", str(folder / "programmes")]
             try:
-                main([command, "--programme", PROGRAMME, "--quarter", QUARTER, *where])
+                _run_command(command, folder)
                 code = 0
             except SystemExit as left:
                 code = left.code if isinstance(left.code, int) else 0 if left.code is None else 70
@@ -196,6 +211,13 @@ def _command(command: str, folder: Path) -> tuple[int, float, int, str]:
     signal.signal(signal.SIGALRM, usual)
     said = output.read_text(encoding="utf-8", errors="replace")
     return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024, said
+
+
+def _run_command(command: str, folder: Path) -> None:
+    from pipelines.cli import main
+
+    where = ["--home", str(folder / "data"), "--programmes", str(folder / "programmes")]
+    main([command, "--programme", PROGRAMME, "--quarter", QUARTER, *where])
 
 
 def _leaks(folder: Path, said: str, secrets: Sequence[str]) -> Iterator[str]:
@@ -263,11 +285,9 @@ def fuzz() -> str:
 
 def main(wanted: Sequence[str]) -> int:
     """Run every case without a result, or those whose name begins with a given word, and write the page."""
-    from faults import import_everything
-
     kept = Path(os.environ.get("EFFECTMETER_BROKEN", ROOT / "data" / "benchmarks" / "broken.jsonl"))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    import_everything()
+    import_all_of(try_out)
     done = _results(kept)
     runs: dict[str, Callable[[Path, Path], Outcome]] = {}
     for case in (*broken_inputs.cases(), *large()):
