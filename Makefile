@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml uv.lock
 	@touch $@
 
 $(DOCS_STAMP): $(STAMP)
-	@$(BIN)/uv sync --frozen --quiet --inexact --group docs --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --quiet --inexact --group docs --group server --group cluster --python $(BIN)/python
 	@touch $@
 
 install: $(STAMP) ## Install what the lock file names into .venv
