@@ -43,9 +43,10 @@ def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     from effectmeter.passport import build_passport, content_hash
     from effectmeter.release import pass_gate
     from reports import table_hashes
+    from effectmeter.suppressions import suppressions_of
     from vault.connection import open_vault
     from vault.findings import read_file_hashes, read_findings
-    from vault.ledger import read_ledger, record_audit, write_ledger
+    from vault.ledger import read_ledger, record_evidence, write_ledger
 
     folder = home.releases(plan.programme, quarter)
     known = read_ledger(home, plan.programme)
@@ -61,9 +62,10 @@ def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             for record in recorded
         ]
         passed = pass_gate(read_findings(connection, plan, checks), plan, quarter, ledger)
-        record_audit(connection, passed.audit)
+        cleared = passed.cleared
+        masked = suppressions_of(passed.settled, cleared.tables, cleared.rules)
+        record_evidence(connection, passed.audit, masked)
         files = read_file_hashes(connection)
-    cleared = passed.cleared
     passport = build_passport(
         cleared,
         plan,

@@ -91,6 +91,8 @@ class Passed:
     ----------
     cleared
         May leave.
+    settled
+        What was found, as it may be published after earlier editions: what was masked is masked of this.
     decisions, shown
         Per block what the earlier editions allowed, and its cells as published. Stay in the vault.
     audit
@@ -98,6 +100,7 @@ class Passed:
     """
 
     cleared: Cleared
+    settled: Findings
     decisions: Mapping[str, Decision]
     shown: Mapping[str, Mapping[str, float | None]]
     audit: tuple[Inference, ...] = ()
@@ -135,7 +138,11 @@ def pass_gate(findings: Findings, plan: Plan, quarter: Quarter, ledger: Sequence
     effects, audit = protect(settled.effects, clear_effects(settled.effects, context), context, ledger)
     cleared = _cleared(settled, effects, plan, quarter, rules, are_persons)
     return Passed(
-        cleared=cleared, decisions=decisions, shown=_shown(decisions, findings.effects, effects, rules), audit=audit
+        cleared=cleared,
+        settled=settled,
+        decisions=decisions,
+        shown=_shown(decisions, findings.effects, effects, rules),
+        audit=audit,
     )
 
 

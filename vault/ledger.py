@@ -14,6 +14,7 @@ import duckdb
 from effectmeter.audit import Inference
 from effectmeter.editions import Entry
 from effectmeter.home import Home
+from effectmeter.suppressions import Suppression
 from vault.connection import open_vault
 from vault.results import read_results, write_results
 
@@ -40,6 +41,9 @@ def write_ledger(home: Home, programme: str, entries: Sequence[Entry]) -> None:
         write_results(connection, _TABLE, entries, Entry)
 
 
-def record_audit(connection: duckdb.DuckDBPyConnection, audit: Sequence[Inference]) -> None:
-    """Keep in a quarter's vault what an intruder could infer from its release: evidence for whoever asks."""
+def record_evidence(
+    connection: duckdb.DuckDBPyConnection, audit: Sequence[Inference], suppressions: Sequence[Suppression]
+) -> None:
+    """Keep in a quarter's vault what an intruder could infer from its release, and why each masked value is masked."""
     write_results(connection, "release.audit", audit, Inference)
+    write_results(connection, "release.suppressions", suppressions, Suppression)
