@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from effectmeter.designs.questions import measures_of
 from effectmeter.plan import Claim, Plan
@@ -145,6 +146,25 @@ def _rule_effect(plan: Plan, claim: Claim, effects: Sequence[EffectRow], contras
     rule = rule_at_most if claim.at_most is not None else rule_at_least
     ruling = rule(low, high, value, null=null)
     return ruled(ruling, _sentence(row, value, ruling, low=low, high=high, at_most=claim.at_most is not None))
+
+
+def rule_on_bound(plan: Plan, claim: ClaimRuling, row: EffectRow) -> ClaimRuling | None:
+    """Return a claim's ruling by the bound that alone may be told of its row; None where that does not decide it.
+
+    Parameters
+    ----------
+    claim
+        As ruled on the row's own interval, with which a bound from raw counts must agree.
+    row
+        As cleared: without an estimate, with at most the bound that its arm would have with more events.
+    """
+    asked = next((other for other in plan.claims if (other.words, other.outcome) == (claim.words, claim.outcome)), None)
+    if asked is None or row.status != "suppressed" or (row.verdict_low is None and row.verdict_high is None):
+        return None
+    found = _rule_effect(plan, asked, [replace(row, status="shown")], row.contrast)
+    by_itself = SHAPES[plan.design].unit in {"period", "trial"}  # worked out by the design, not from raw counts
+    decides = found.ruling in {"supported", "contradicted"} and (by_itself or found.ruling == claim.ruling)
+    return replace(found, contrast=claim.contrast) if decides else None
 
 
 def _why_not_testable(

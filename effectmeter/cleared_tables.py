@@ -14,9 +14,10 @@ from typing import Any
 import polars as pl
 
 from effectmeter import disclosure
-from effectmeter.claims import tested_row
+from effectmeter.claims import rule_on_bound, tested_row
 from effectmeter.disclosure import Rules, Step
-from effectmeter.disclosure_texts import Counted, clear_figure, clear_text
+from effectmeter.disclosure_texts import Counted, clear_figure, clear_text, percentages_in
+from effectmeter.findings import Findings
 from effectmeter.plan import Plan
 from effectmeter.results import AttritionStep, BalanceRow, ClaimRuling, CurvePoint, EffectRow, GateResult, OverlapRow
 from effectmeter.results import as_record as record_of
@@ -49,16 +50,59 @@ def clear_gates(
 
 
 def _clear_gate(gate: GateResult, rules: Rules, n: float | None, counted: Counted) -> GateResult:
+    size = n if counted == "all" and gate.gate not in _OF_CHANGES else None
+    # a sentence tells a share as its figure does; what is asked for stays as it is
+    shares = percentages_in(gate.figure) - percentages_in(gate.threshold)
     return replace(
         gate,
-        figure=clear_figure(gate.figure, rules, n=n if counted == "all" else None, counted=counted),
-        sentence=clear_text(gate.sentence, rules, "en", counted=counted),
-        sentence_nl=clear_text(gate.sentence_nl, rules, "nl", counted=counted),
+        figure=clear_figure(gate.figure, rules, n=size, counted=counted),
+        sentence=clear_text(gate.sentence, rules, "en", n=size, counted=counted, shares=shares),
+        sentence_nl=clear_text(gate.sentence_nl, rules, "nl", n=size, counted=counted, shares=shares),
     )
+
+
+def sentences_of(findings: Findings, rules: Rules, *, are_persons: bool) -> dict[str, str]:
+    """Return what the gates say, as found and as cleared, in both languages: rows that they hide repeat it."""
+    least = findings.smallest_arm if are_persons else None
+    cleared = clear_gates(findings.gates, rules, least, "all" if are_persons else "named")
+    pairs = [
+        pair
+        for gate, safe in zip(findings.gates, cleared, strict=True)
+        for pair in ((gate.sentence, safe.sentence), (gate.sentence_nl, safe.sentence_nl))
+    ]
+    return {found: safe for found, safe in sorted(pairs, key=lambda pair: -len(pair[0])) if found}
 
 
 _ABOUT_ROWS = frozenset({"agreement", "looks"})
 """Gates that count analyses or quarters, in every design."""
+_OF_CHANGES = frozenset({"expected_drop"})
+"""Gates whose percentages are of a change, not of people."""
+
+
+def without_masked_estimates(gates: Sequence[GateResult], masked: Sequence[EffectRow]) -> list[GateResult]:
+    """Return the gates, those that quote or judge a masked estimate without what they say of it.
+
+    A range of estimates, the error that power is computed from, or that there was no fit at all would tell a zero.
+
+    Parameters
+    ----------
+    masked
+        Primary rows that are suppressed.
+    """
+    return [
+        replace(gate, **_NOT_TOLD) if gate.gate in _OF_ESTIMATES and any(map(gate.applies_to, masked)) else gate
+        for gate in gates
+    ]
+
+
+_OF_ESTIMATES = frozenset({"agreement", "power", "autocorrelation", "immortal_time", "heterogeneity", "small_studies"})
+_NOT_TOLD: dict[str, Any] = {
+    "status": "not_evaluated",
+    "figure": "-",
+    "sentence": "Not told to protect privacy: it would give the masked estimate away. More events would change this.",
+    "sentence_nl": "Niet getoond vanwege privacy: het zou een verborgen cijfer verraden. Met meer voorvallen kan het "
+    "wel.",
+}
 
 
 def clear_claims(
@@ -68,11 +112,17 @@ def clear_claims(
     rules: Rules,
     counted: Counted = "all",
 ) -> list[ClaimRuling]:
-    """Return the rulings; one that rests on a suppressed figure is withdrawn, since it would give that figure away."""
+    """Return the rulings; one that rests on a suppressed figure is withdrawn, since it would give that figure away.
+
+    Where a bound may be told in its place, and decides the claim, the ruling stands on that bound.
+    """
     result = []
     for claim in claims:
         row = tested_row(plan, cleared, claim.outcome, claim.measure, claim.contrast) if claim.outcome else None
-        if row is not None and row.status == "suppressed":
+        told = None if row is None else rule_on_bound(plan, claim, row)
+        if told is not None:
+            claim = told
+        elif row is not None and row.status == "suppressed":
             claim = replace(
                 claim,
                 ruling="cannot_be_tested",

@@ -18,7 +18,7 @@ from effectmeter.clearing_figures import from_counts, rounded, time_base, with_c
 from effectmeter.clearing_sets import with_complements, without_remainders
 from effectmeter.disclosure import Pair
 from effectmeter.disclosure_texts import Counted, clear_text
-from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
+from effectmeter.estimators.sensitivity import BOUND, NO_EFFECT_ESTIMATORS
 from effectmeter.looks import look_number, verdict_level
 from effectmeter.results import EffectRow
 
@@ -44,7 +44,8 @@ def persons_with_event(rows: Sequence[EffectRow]) -> dict[Key, Pair]:
 def clear_effects(rows: Sequence[EffectRow], context: Context) -> list[ClearedRow]:
     """Return all rows as they may be published, secondary suppression included."""
     cleared = with_changes(rows, [clear_row(row, context) for row in rows], context)
-    return without_remainders(with_complements(cleared, context), rows, context)
+    cleared = _with_told_bounds(rows, cleared, context)
+    return _told_apart(without_remainders(with_complements(cleared, context), rows, context))
 
 
 def clear_row(row: EffectRow, context: Context) -> ClearedRow:
@@ -54,6 +55,8 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
     compute what a gate hides.
     """
     counted = _with_safe_counts(row, context)
+    if row.status == "not_estimable" and any(_few_events(row, context)):
+        return ClearedRow(_nameless(replace(counted, **_too_few(context), **blank())), True)  # its reason tells a zero
     if row.status != "shown":
         bare = replace(
             counted, events_treated=None, events_comparison=None, **blank(), **no_years(), **_texts(row, context)
@@ -68,7 +71,7 @@ def clear_row(row: EffectRow, context: Context) -> ClearedRow:
         )
     few = _few_events(row, context)
     if any(few):
-        return ClearedRow(_with_bound(row, counted, few, context), True)
+        return ClearedRow(_nameless(_with_bound(row, counted, few, context)), True)
     saturated = from_counts(row, counted, context)
     cleared = saturated if saturated is not None else rounded(counted)
     return ClearedRow(
@@ -226,30 +229,101 @@ def _lost_a_count(row: EffectRow, cleared: EffectRow, names: Sequence[str]) -> b
 
 
 def _texts(row: EffectRow, context: Context) -> dict[str, Any]:
+    return {"reason": _reason(row.reason, "en", context), "reason_nl": _reason(row.reason_nl, "nl", context)}
+
+
+def _reason(text: str, language: str, context: Context) -> str:
+    """Return a reason in which every gate's sentence is the cleared one, and the counts of the rest are cleared."""
+    for found, cleared in context.sentences.items():
+        if found in text:
+            return cleared.join(_reason(part, language, context) for part in text.split(found))
     counted: Counted = "all" if context.unit == "person" else "named"
-    return {
-        "reason": clear_text(row.reason, context.rules, "en", counted=counted),
-        "reason_nl": clear_text(row.reason_nl, context.rules, "nl", counted=counted),
-    }
+    return clear_text(text, context.rules, language, counted=counted)
 
 
-def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], context: Context) -> EffectRow:
-    """Return a suppressed row with the one bound that may be given: as if the arm had one below the limit.
+def _with_told_bounds(rows: Sequence[EffectRow], cleared: Sequence[ClearedRow], context: Context) -> list[ClearedRow]:
+    """Give rows that are suppressed for few events the bound that their design worked out with one below the limit.
 
-    Only where raw counts answer the question: unadjusted rows, and trials.
+    That bound knows of trend, season, control series and trials, and nothing of the events that it stands for. Of
+    trials a prediction gets it as well as a mean: which of the two comes first would tell of the events.
     """
+    told = {
+        (row.contrast, row.outcome): entry.row
+        for row, entry in zip(rows, cleared, strict=True)
+        if row.estimator == BOUND and entry.row.status == "shown"
+    }
+    result = list(cleared)
+    for index, (row, entry) in enumerate(zip(rows, cleared, strict=True)):
+        bound = told.get((row.contrast, row.outcome))
+        is_asked = row.analysis in {"primary", "secondary"} and row.subgroup is None
+        if bound is None or not is_asked or row.status != "shown" or entry.row.status != "suppressed":
+            continue
+        limits = {name: getattr(bound, name) for name in _BOUNDS}
+        if row.measure == "percent_change":
+            limits = {name: _as_change(value) for name, value in limits.items()}
+        elif row.measure != bound.measure:
+            continue
+        if any(_few_events(row, context)) and _refusal(row, context) is None:
+            result[index] = ClearedRow(replace(entry.row, **limits), True)
+    return result
+
+
+_BOUNDS = ("conf_low", "conf_high", "verdict_low", "verdict_high")
+
+
+def _as_change(ratio: float | None) -> float | None:
+    return None if ratio is None else disclosure.round_figure(100 * (ratio - 1), 0)
+
+
+def _too_few(context: Context) -> dict[str, Any]:
+    """Return status and reason of a row whose events are too few."""
     limit = context.rules.minimum_persons
     reason = f"Not shown to protect privacy: fewer than {limit} people in one group had this."
     reason_nl = f"Niet getoond vanwege privacy: in één groep gold dit voor minder dan {limit} personen."
     if not context.counts_persons:
         reason = f"Not shown to protect privacy: fewer than {limit} events on one side."
         reason_nl = f"Niet getoond vanwege privacy: aan één kant waren er minder dan {limit} voorvallen."
-    bare = replace(counted, status="suppressed", reason=reason, reason_nl=reason_nl, **blank())
+    return {"status": "suppressed", "reason": reason, "reason_nl": reason_nl}
+
+
+def _nameless(row: EffectRow) -> EffectRow:
+    """Return a row with too few events without the name of what answered: other methods answer 0, 1 to 4, and 5 to 9.
+
+    Which contrast, outcome, estimand and analysis it is still stands there.
+    """
+    return replace(row, estimator=FEW_EVENTS, variance="none")
+
+
+def _told_apart(cleared: Sequence[ClearedRow]) -> list[ClearedRow]:
+    """Return the rows, nameless ones of one question numbered, so that every row keeps a key of its own."""
+    seen: dict[Key, int] = {}
+    result = []
+    for entry in cleared:
+        row = entry.row
+        if row.estimator == FEW_EVENTS:
+            key = (*question_key(row), row.measure, row.estimand, row.analysis, row.denominator)
+            number = seen[key] = seen.get(key, 0) + 1
+            entry = ClearedRow(row if number == 1 else replace(row, variance=f"none_{number}"), entry.is_suppressed)
+        result.append(entry)
+    return result
+
+
+FEW_EVENTS = "few_events"
+"""Estimator of released rows whose events are too few to tell."""
+
+
+def _with_bound(row: EffectRow, counted: EffectRow, few: tuple[bool, bool], context: Context) -> EffectRow:
+    """Return a suppressed row with the one bound that may be given: as if the arm had one below the limit.
+
+    Only where raw counts answer the question: unadjusted rows, and draws. Of areas they do not: the raw row sets
+    changes against each other, and its counts are those after the start alone.
+    """
+    bare = replace(counted, **_too_few(context), **blank())
     binomial = row.measure in _BINOMIAL
     base: tuple[float | None, float | None] = (counted.n_treated, counted.n_comparison)
     if not binomial:
         base = time_base(counted, context)
-    raw_answers = row.analysis == "unadjusted" or row.design == "randomised"
+    raw_answers = (row.analysis == "unadjusted" and context.unit != "area") or row.design == "randomised"
     is_effect = row.is_ratio and row.estimator not in NO_EFFECT_ESTIMATORS
     if not is_effect or not raw_answers or base[0] is None or base[1] is None:
         return bare

@@ -23,6 +23,7 @@ def with_complements(cleared: Sequence[ClearedRow], context: Context) -> list[Cl
     result = list(cleared)
     sets: dict[Key, list[int]] = {}
     between: dict[Key, list[int]] = {}
+    places: dict[Key, int] = {}
     for index, entry in enumerate(cleared):
         row = entry.row
         if not row.subgroup:
@@ -32,9 +33,10 @@ def with_complements(cleared: Sequence[ClearedRow], context: Context) -> list[Cl
         if is_interaction:
             between.setdefault(question, []).append(index)
         elif context.parts is None or column in context.parts:
-            sets.setdefault(
-                (*question, row.measure, row.denominator, row.estimand, row.estimator, row.variance), []
-            ).append(index)
+            # by place and not by method: a level with few events is answered by another one than the rest
+            part = (*question, row.measure, row.denominator, row.estimand, row.subgroup)
+            place = places[part] = places.get(part, 0) + 1
+            sets.setdefault((*part[:-1], place), []).append(index)
     for key, members in sets.items():
         sizes = [_size(result[index].row, context) for index in members]
         hidden = [result[index].is_suppressed for index in members]

@@ -57,7 +57,8 @@ def frequencies_of(row: EffectRow | None, *, period: Period = "period", effect: 
     (21, 34, 27, 42)
     """
     if row is None or row.status != "shown":
-        return Frequencies(kind="none")
+        has_bound = row is not None and (row.verdict_low, row.verdict_high) != (None, None)
+        return Frequencies(kind="ratio" if has_bound else "none")
     if row.design == "interrupted_series":
         return _of_series(row, period) if effect == "level" else Frequencies(kind="ratio")
     observed = _observed(row)

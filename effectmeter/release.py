@@ -198,10 +198,12 @@ def _cleared(
     """Return every table of a release, from findings that earlier editions allow and rows that may be shown."""
     counted: Counted = "all" if are_persons else "named"
     rows = tuple(entry.row for entry in cleared)
-    least = _smallest_arm(findings) if are_persons else None
+    least = findings.smallest_arm if are_persons else None
     balance = cleared_tables.clear_balance(findings.balance, _persons(findings) if are_persons else {}, rules)
     gates = cleared_tables.clear_gates(findings.gates, rules, least, counted)
     gates = cleared_tables.with_published_differences(gates, balance)
+    masked = [each for each in rows if each.analysis == "primary" and each.status == "suppressed"]
+    gates = cleared_tables.without_masked_estimates(gates, masked)
     claims = cleared_tables.clear_claims(findings.claims, plan, rows, rules, counted)
     row = primary_row(rows)
     period = _period(findings.series_points)
@@ -269,6 +271,7 @@ def _context(findings: Findings, plan: Plan, rules: Rules) -> Context:
             for entry in findings.contributors
             if entry.subgroup is not None and entry.n_areas is not None
         },
+        sentences=cleared_tables.sentences_of(findings, rules, are_persons=unit == "person"),
     )
 
 
@@ -334,13 +337,6 @@ def _curves(findings: Findings, plan: Plan, rules: Rules) -> pl.DataFrame:
     return cleared_tables.clear_curves(visible, plan, rules)
 
 
-def _smallest_arm(findings: Findings) -> float | None:
-    """Return the persons in the smallest arm; None when nobody counted them."""
-    sizes = [size for row in findings.effects for size in (row.n_treated, row.n_comparison) if size is not None]
-    counted = [entry.persons for entry in findings.numbers if entry.persons is not None]
-    return min([*counted, *sizes], default=None)
-
-
 def _numbers_frame(findings: Findings, attrition: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """Return what was delivered per arm: of persons as many as the way to the analysis starts with.
 
@@ -398,7 +394,8 @@ def _facts(
     return Facts(
         design=plan.design,
         direction=direction,
-        works=verdict.works and direction == verdict.direction,
+        # a masked row's gates were judged on what may not be told
+        works=verdict.works and direction == verdict.direction and (row is None or row.status == "shown"),
         maryland=verdict.maryland,
         is_synthetic=plan.synthetic,
         is_lower_better=outcome is None or outcome.better == "lower",
@@ -462,14 +459,18 @@ def _mean(primary: EffectRow | None, rows: tuple[EffectRow, ...]) -> tuple[float
 
 
 def _direction(direction: Direction, row: EffectRow | None) -> Direction:
-    """Return the verdict's direction, unless its row is suppressed and the bound that remains does not show it."""
+    """Return the verdict's direction, unless its row is suppressed and the bound that remains does not show it.
+
+    A bound that its design worked out speaks for itself: whether the verdict agrees would tell how few events it had.
+    """
     if row is None or row.status == "shown" or direction == "not_shown":
         return direction
-    if direction == "fewer" and row.verdict_high is not None and row.verdict_high < 1:
-        return direction
-    if direction == "more" and row.verdict_low is not None and row.verdict_low > 1:
-        return direction
-    return "not_shown"
+    shown: Direction = "not_shown"
+    if row.verdict_high is not None and row.verdict_high < 1:
+        shown = "fewer"
+    if row.verdict_low is not None and row.verdict_low > 1:
+        shown = "more"
+    return shown if shown == direction or SHAPES[row.design].unit in {"period", "trial"} else "not_shown"
 
 
 def _raw(primary: EffectRow | None, rows: tuple[EffectRow, ...]) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from effectmeter.designs.questions import measures_of, primary_outcome
 from effectmeter.designs.rows import LEVEL, Counts, blank_row, not_estimable, with_counts, with_estimate
 from effectmeter.designs.series_data import control_of, model_of, placebo_starts, series_of
 from effectmeter.estimators.base import Estimate, EstimationError
+from effectmeter.estimators.sensitivity import BOUND
 from effectmeter.estimators.series import (
     AVERAGED,
     CONTROLLED,
@@ -218,6 +219,7 @@ def _outcome_rows(data: AnalysisData, outcome: str, scope: Scope, *, is_primary:
         ]
         if model.terms.with_slope:
             rows += _aggregations(data, row, analysis)
+        rows += _bound(data, row, main, analysis)
         rows += _beside(data, outcome, series, model, beside)
         if is_primary:
             rows += _sensitivity(data, row, series, model, beside)
@@ -226,6 +228,20 @@ def _outcome_rows(data: AnalysisData, outcome: str, scope: Scope, *, is_primary:
     if series.has_control:
         rows += _own_change_of_control(data, outcome, model)
     return rows
+
+
+def _bound(
+    data: AnalysisData, row: Callable[..., EffectRow], main: str, analysis: SeriesAnalysis | EstimationError
+) -> list[EffectRow]:
+    """Return what may be told where too few events after the start keep the level's ratio from being told."""
+    least = data.plan.disclosure.minimum_persons
+    if isinstance(analysis, EstimationError) or main == "slope_ratio":
+        return []
+    after, before = analysis.series.n_events
+    if not after < least <= before or least < 2:
+        return []
+    blank = replace(row(main, "sensitivity", None, "score"), estimator=BOUND, events_treated=None)
+    return [_estimated(data, blank, lambda level: analysis.bound(least - 1.0, level))]
 
 
 def _aggregations(

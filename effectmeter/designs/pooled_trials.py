@@ -24,8 +24,9 @@ from effectmeter.designs.trial_set import TrialSet, pooled_measure, trial_set
 from effectmeter.estimators.base import Estimate, EstimationError, SeparationError
 from effectmeter.estimators.interaction import interaction
 from effectmeter.estimators.pooling import MEAN, PREDICTION, Method, heterogeneity, pool
-from effectmeter.estimators.pooling_counts import collapsed, mantel_haenszel
+from effectmeter.estimators.pooling_counts import collapsed, few_bound, mantel_haenszel
 from effectmeter.estimators.pooling_exact import binomial_normal, exact_bound
+from effectmeter.estimators.sensitivity import BOUND
 from effectmeter.estimators.small_samples import few_events
 from effectmeter.gates import trials as gates_of_trials
 from effectmeter.gates.agreement import agreement
@@ -77,6 +78,7 @@ class PooledTrials:
         return (
             *rows,
             *_exact(data, trials, methods),
+            *_bound(data, trials),
             *_companions(data, trials, main),
             *_unadjusted(data, trials),
             *_without_one(data, trials, main),
@@ -235,6 +237,23 @@ def _exact(data: AnalysisData, trials: TrialSet, methods: tuple[str, ...]) -> tu
         return ()
     row = _row(data, trials.measure, EXACT, "sensitivity", "profile")
     return (_estimated(data, row, trials, partial(_mean, trials, EXACT)),)
+
+
+def _bound(data: AnalysisData, trials: TrialSet) -> tuple[EffectRow, ...]:
+    """Return what may be told where too few events in an arm keep the pooled ratio from being told."""
+    least = data.plan.disclosure.minimum_persons
+    if least < 2 or not trials.has_counts or trials.measure not in _ENUMERATED:
+        return ()
+    row = _with_trials(_row(data, trials.measure, BOUND, "sensitivity"), trials)
+    is_few = [(events or 0.0) < least for events in (row.events_treated, row.events_comparison)]
+    if is_few[0] == is_few[1]:
+        return ()
+    row = replace(row, events_treated=None, events_comparison=None)
+    at = partial(few_bound, trials.counts, trials.measure, few=least - 1.0, in_treated=is_few[0])
+    try:
+        return (with_estimate(data, row, at(level=LEVEL), refit=lambda level: at(level=level)),)
+    except EstimationError:
+        return ()
 
 
 def _companions(data: AnalysisData, trials: TrialSet, main: str) -> tuple[EffectRow, ...]:

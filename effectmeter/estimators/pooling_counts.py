@@ -7,13 +7,14 @@ Here: what is computed from counts with a normal interval. Not here: methods on 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray, NoEventsError, SeparationError
 from effectmeter.estimators.sandwich import wald
+from effectmeter.estimators.sensitivity import BOUND
 
 COUNTED = ("odds_ratio", "risk_ratio", "risk_difference")
 """Measures that four counts give."""
@@ -169,6 +170,39 @@ def mantel_haenszel(counts: TrialCounts, measure: str, *, level: float = 0.95) -
             + float((q * s).sum()) / (2 * sum_s**2)
         )
     return _named(math.log(float(r.sum()) / float(s.sum())), variance, level, is_log=True)
+
+
+def few_bound(counts: TrialCounts, measure: str, *, few: float, in_treated: bool, level: float = 0.95) -> Estimate:
+    """Return Mantel and Haenszel's bound as if the arm with few events had `few` of them over all trials.
+
+    How many it really had, and in which trials, does not enter: the events are laid out over the trials as the other
+    arm's risks would have them. So the bound may be told where the number may not, and it is wider than that of any
+    smaller number.
+
+    Parameters
+    ----------
+    counts, measure
+        As in `mantel_haenszel`, for ratios; every trial brings counts.
+    in_treated
+        Whether the treated arm is the one with few events, and the bound an upper one; else it is a lower one.
+
+    Raises
+    ------
+    NoEventsError
+        The other arm has no events either.
+    """
+    n_few, n_other, other = counts.n_treated, counts.n_comparison, counts.events_comparison
+    if not in_treated:
+        n_few, n_other, other = n_other, n_few, counts.events_treated
+    expected = n_few * other / n_other
+    if not expected.sum() > 0.0:
+        raise NoEventsError("the other arm has no events either, so there is nothing to compare")
+    told = np.minimum(few * expected / expected.sum(), n_few)
+    arms = (told, n_few, other, n_other) if in_treated else (other, n_other, told, n_few)
+    as_if = dict(zip(("events_treated", "n_treated", "events_comparison", "n_comparison"), arms, strict=True))
+    found = mantel_haenszel(TrialCounts(**as_if), measure, level=level)
+    bounds = {"low": None} if in_treated else {"high": None}
+    return replace(found, value=None, std_error=None, p_value=None, estimator=BOUND, **bounds)
 
 
 def collapsed(counts: TrialCounts, measure: str, *, level: float = 0.95) -> Estimate:

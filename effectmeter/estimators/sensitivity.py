@@ -15,7 +15,10 @@ import numpy as np
 
 from effectmeter.estimators.base import Estimate, EstimationError
 
-NO_EFFECT_ESTIMATORS = frozenset({"e_value", "tipping_point", "interaction", "expected_without_effect"})
+BOUND = "bound_with_few"
+"""Estimator of rows with the bound that an arm with few events would have with one event below the smallest cell."""
+
+NO_EFFECT_ESTIMATORS = frozenset({"e_value", "tipping_point", "interaction", "expected_without_effect", BOUND})
 """Estimators of rows whose `estimate` is no effect of the programme: no plot, verdict or claim reads them."""
 
 FEWEST_CONTROLS = 5

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
-from effectmeter.estimators.series_few import few_score_ratio
+from effectmeter.estimators.series_few import few_bound, few_score_ratio
 from effectmeter.estimators.series_model import Autocorrelation, SeriesFit, fit_series
 from effectmeter.estimators.series_terms import IntArray, SeriesDesign, Terms, build_terms
 from effectmeter.estimators.small_samples import few_events, quasi_score_rate_ratio
@@ -137,6 +137,10 @@ class SeriesAnalysis:
         if self.fit is None:
             return few_score_ratio(*self._few_arguments(), level=level)
         return self._combine(self.design.direction("level"), 0.0, level)
+
+    def bound(self, n_after: float, level: float = 0.95) -> Estimate:
+        """Return the upper bound on the ratio at the start that `n_after` events after it would give."""
+        return few_bound(*self._few_arguments(), n_after=n_after, level=level)
 
     def slope(self, level: float = 0.95) -> Estimate:
         """Return the change of the trend, as a ratio per period.

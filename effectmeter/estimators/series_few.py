@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray, NoEventsError
 from effectmeter.estimators.glm import independent_columns, inverse_link
 from effectmeter.estimators.sandwich import quantile, two_sided_p
+from effectmeter.estimators.sensitivity import BOUND
 from effectmeter.estimators.series_model import Autocorrelation, SeriesFit, fit_series
 
 FURTHEST = 12.0
@@ -98,6 +100,57 @@ def few_score_ratio(
         return score / math.sqrt(variance) if variance > 1e-12 else 0.0
 
     return _interval(statistic, known.df, level, has_after=bool(y[~before].sum() > 0.0))
+
+
+def few_bound(
+    y: FloatArray,
+    after01: FloatArray,
+    X: FloatArray,
+    period: NDArray[np.int64],
+    offset: FloatArray,
+    totals: FloatArray | None,
+    autocorrelation: Autocorrelation,
+    *,
+    n_after: float,
+    level: float = 0.95,
+) -> Estimate:
+    """Return the upper bound on the level's change as if `n_after` events had been counted after the start.
+
+    What was really counted there does not enter, neither its number nor its months: the events are laid out as the time
+    before the start (and the control series) would have them. So the bound may be told where the number may not, and
+    it lies above the one of any smaller number.
+
+    Parameters
+    ----------
+    y, after01, X, period, offset, totals, autocorrelation
+        As in `few_score_ratio`.
+
+    Raises
+    ------
+    NoEventsError, EstimationError
+        As `few_score_ratio`; and where nothing was to be expected after the start.
+    """
+    before = after01 == 0.0
+    if not y[before].sum() > 0.0:
+        raise NoEventsError("nothing was counted before the start")
+    others = None if totals is None else totals - y
+    known = fit_series(
+        y[before],
+        X[before],
+        period[before],
+        offset=offset[before],
+        totals=None if totals is None else totals[before],
+        autocorrelation=autocorrelation,
+    )
+    logged = offset + X @ known.beta + (0.0 if others is None else np.log(np.maximum(others, 1e-300)))
+    expected = np.exp(logged[~before] - logged[~before].max())
+    if not math.isfinite(float(expected.sum())):
+        raise EstimationError("nothing was to be expected after the start")
+    told = y.astype(np.float64).copy()
+    told[~before] = n_after * expected / expected.sum()
+    whole = None if others is None else told + others
+    found = few_score_ratio(told, after01, X, period, offset, whole, autocorrelation, level=level)
+    return replace(found, value=None, low=None, p_value=None, estimator=BOUND)
 
 
 def _interval(statistic: Callable[[float], float], df: float, level: float, *, has_after: bool) -> Estimate:

@@ -47,6 +47,8 @@ ESTIMATORS: Mapping[str, Mapping[Language, str]] = {
     },
     "expected_without_effect": {"nl": "verwacht zonder effect", "en": "expected without effect"},
     "e_value": {"nl": "E-waarde", "en": "E-value"},
+    "few_events": {"nl": "te weinig voorvallen om te noemen", "en": "too few events to tell"},
+    "bound_with_few": {"nl": "grens die nog te noemen is", "en": "bound that may be told"},
     "tipping_point": {"nl": "kantelpunt", "en": "tipping point"},
 }
 """How it was computed, in a few words; what is not here is called by its own name."""

@@ -210,21 +210,19 @@ def next_place(facts: Facts, language: Language) -> str:
 
 
 def of_trials(facts: Facts, language: Language) -> str:
-    """Return the mean over trials that can only be told as a ratio."""
+    """Return the mean over trials that can only be told as a ratio, or the bound where not even that can."""
     label, margin = facts.label[language], interval(facts.low, facts.high, language)
-    estimate = number(facts.estimate, language)
+    told = margin if facts.estimate is None else f"{number(facts.estimate, language)} ({margin})"
     if facts.measure == "odds_ratio":
         if language == "nl":
             return (
-                f"De studies samen geven een verhouding van kansen (odds ratio) van {estimate} ({margin}). "
+                f"De studies samen geven een verhouding van kansen (odds ratio) van {told}. "
                 f"Boven 1 is er met het programma meer {label}, onder 1 minder."
             )
         return (
-            f"Together the studies give an odds ratio of {estimate} ({margin}). "
+            f"Together the studies give an odds ratio of {told}. "
             f"Above 1 there is more {label} with the programme, below 1 less."
         )
     if language == "nl":
-        return f"In de studies samen was er {estimate} keer zo veel {label} als zonder ({margin}). Bij 1 is het gelijk."
-    return (
-        f"In the studies together there was {estimate} times as much {label} as without ({margin}). At 1 it is equal."
-    )
+        return f"In de studies samen was {told} de verhouding met en zonder programma. Bij 1 is het gelijk."
+    return f"In the studies together the ratio with and without the programme was {told}. At 1 it is equal."
