@@ -8,13 +8,18 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 from assets import steps
-from assets.installation import QUARTERS, Installation, refusing, safely
+from assets.installation import QUARTERS, Installation, refusing
+from assets.measuring import measured
+from assets.unchanged import AGAIN, note_inputs, unchanged
+from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
+from effectmeter.standing import stand_up
 from expectations import CheckOutcome, CheckSpec, analysis_check_specs, landing_check_specs
 
 REPORT_DEADLINE = dg.FreshnessPolicy.cron(
@@ -85,12 +90,34 @@ def _asset(plan: Plan, name: str, key: dg.AssetKey, upstream: list[dg.AssetKey])
         freshness_policy=REPORT_DEADLINE if name == "report" else None,
         metadata=steps.definition_metadata(name),
     )
-    @safely(plan.programme, name)
     def build(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        quarter = Quarter.parse(context.partition_key)
-        return dg.MaterializeResult(metadata=step(installation.home, plan, quarter))
+        home, quarter = installation.home, Quarter.parse(context.partition_key)
+        operation = context.op_execution_context
+        with (
+            measured(home, plan.programme, quarter, name, operation) as measure,
+            refusing(installation, plan.programme, name, operation),
+        ):
+            stands = _stands(home, plan, quarter, operation)
+            measure.metadata = _skipped(stands) if stands is not None else step(home, plan, quarter)
+            if name == "report":
+                stand_up(home.release_root / plan.programme, quarter)
+                if stands is None:
+                    note_inputs(home, plan, quarter)
+        return dg.MaterializeResult(metadata=measure.metadata | measure.taken())
 
     return build
+
+
+def _stands(home: Home, plan: Plan, quarter: Quarter, context: dg.OpExecutionContext) -> str | None:
+    """Return the edition that stands for all that lies there now; None when there is work, or it was asked for."""
+    return None if AGAIN in context.run.tags else unchanged(home, plan, quarter)
+
+
+def _skipped(edition: str) -> dict[str, Any]:
+    return {
+        "unchanged": f"skipped: edition {edition} was made from this delivery, plan, software and earlier quarter",
+        "edition": f"unchanged: edition {edition} stands",
+    }
 
 
 def _check_specs(key: dg.AssetKey, specs: tuple[CheckSpec, ...]) -> list[dg.AssetCheckSpec]:
@@ -115,10 +142,21 @@ def _checks(plan: Plan, name: str, key: dg.AssetKey, specs: tuple[CheckSpec, ...
         name=f"{group_name(plan.programme)}__{name}_expectations", specs=_check_specs(key, specs), can_subset=True
     )
     def check(context: dg.AssetCheckExecutionContext, installation: Installation) -> Iterator[dg.AssetCheckResult]:
-        quarter = Quarter.parse(context.partition_key)
+        home, quarter = installation.home, Quarter.parse(context.partition_key)
         selected = {check_key.name for check_key in context.selected_asset_check_keys}
-        with refusing(installation.home, plan.programme, f"{name} expectations"):
-            outcomes = steps.check(installation.home, plan, quarter, name)
+        operation, words = context.op_execution_context, f"{name} expectations"
+        with (
+            measured(home, plan.programme, quarter, words.replace(" ", "_"), operation) as measure,
+            refusing(installation, plan.programme, words, operation),
+        ):
+            stands = _stands(home, plan, quarter, operation)
+            outcomes = steps.checked(home, plan, quarter, name) if stands is not None else ()
+            if stands is not None and outcomes:
+                measure.metadata = _skipped(stands)
+            else:
+                outcomes = steps.check(home, plan, quarter, name)
+            failed = [outcome.spec.name for outcome in outcomes if not outcome.passed]
+            measure.metadata |= {"checks": len(outcomes), "failed checks": ", ".join(failed)}
         for outcome in outcomes:
             if outcome.spec.name in selected:
                 yield _result(outcome, key)

@@ -1,25 +1,20 @@
 """What every asset is handed: where this installation keeps its things, and the partitions it works in."""
 
-import functools
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
-from effectmeter.errors import EffectmeterError
+from effectmeter.errors import EffectmeterError, UnforeseenError
 from effectmeter.home import Home
 from effectmeter.machine import of_the_machine
 
 QUARTERS = dg.DynamicPartitionsDefinition(name="quarter")
 """Quarters as people write them (``2026-Q3``). Dynamic, so that a quarter exists from the day its delivery does, and
 so that no programme shows a decade of missing partitions."""
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -29,9 +24,16 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
     ----------
     root
         Absolute path of ``EFFECTMETER_HOME``.
+    retries
+        How often a step is tried again when the machine was busy or gave out; a refusal never is. 0 where a person
+        waits for the answer.
+    wait_seconds
+        Before the first of them; twice as long before every next.
     """
 
     root: str
+    retries: int = 0
+    wait_seconds: float = 30.0
 
     @property
     def home(self) -> Home:
@@ -45,26 +47,39 @@ def fault_log(home: Home, programme: str) -> Path:
 
 
 @contextmanager
-def refusing(home: Home, programme: str, step: str) -> Iterator[None]:
-    """Turn every fault of a step into a Dagster failure whose text is safe to show.
+def refusing(
+    installation: Installation, programme: str, step: str, context: dg.OpExecutionContext | None = None
+) -> Iterator[None]:
+    """Turn every fault of a step into a Dagster failure whose text is safe to show, or into another try.
 
     Our own errors carry no row values by construction. Any other exception may (DuckDB and pandas quote rows), so its
     text goes to a file beside the vault and never to the event log.
+
+    Parameters
+    ----------
+    context
+        Of the step; without one there is no other try.
     """
     try:
         yield
-    except EffectmeterError as error:
-        raise dg.Failure(
-            description=str(error),
-            metadata={"step": step, "exit_code": error.exit_code, "what_to_do": error.next_step or "see above"},
-            allow_retries=False,
-        ) from None
     except dg.Failure:
         raise
     except Exception as error:  # noqa: BLE001 - the privacy boundary: no foreign text may pass it
-        told = plainly(home, programme, step, error)
+        told = error if isinstance(error, EffectmeterError) else plainly(installation.home, programme, step, error)
+        tried = context.retry_number if context is not None else installation.retries
+        if told.may_pass and tried < installation.retries:
+            assert context is not None
+            context.log.warning(f"{told.what}; tried again, {tried + 1} of {installation.retries}")
+            raise dg.RetryRequested(installation.retries, installation.wait_seconds * 2**tried) from None
         raise dg.Failure(
-            description=str(told), metadata={"step": step, "exit_code": told.exit_code}, allow_retries=False
+            description=str(told),
+            metadata={
+                "step": step,
+                "exit_code": told.exit_code,
+                "kind": told.kind,
+                "what_to_do": told.next_step or "see above",
+            },
+            allow_retries=False,
         ) from None
 
 
@@ -80,25 +95,9 @@ def plainly(home: Home, programme: str, step: str, error: Exception) -> Effectme
         path.touch(mode=0o600)
         with path.open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now(UTC).isoformat()} {step}\n{traceback.format_exc()}\n")
-    return EffectmeterError(
+    return UnforeseenError(
         f"the step '{step}' met a fault that Effectmeter did not foresee ({type(error).__name__})",
         where=programme,
         next_step=f"the details may quote data, so they are kept beside the vault in {path.name}; "
         "mend the cause or report it to the developers without that file",
     )
-
-
-def safely(programme: str, step: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Decorate an asset function (with an ``installation`` argument) with `refusing`."""
-
-    def wrap(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        @functools.wraps(function)
-        def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            installation = kwargs["installation"]
-            assert isinstance(installation, Installation)
-            with refusing(installation.home, programme, step):
-                return function(*args, **kwargs)
-
-        return wrapped
-
-    return wrap

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from effectmeter.errors import EffectmeterError
+from effectmeter.errors import BusyError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 
@@ -29,7 +29,7 @@ def alone_in(folder: Path, *, busy: str, next_step: str, patience: float = PATIE
 
     Raises
     ------
-    EffectmeterError
+    BusyError
         The folder stays in use.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -42,7 +42,7 @@ def alone_in(folder: Path, *, busy: str, next_step: str, patience: float = PATIE
                 break
             except BlockingIOError:
                 if time.monotonic() >= give_up_at:
-                    raise EffectmeterError(busy, where=str(folder), next_step=next_step) from None
+                    raise BusyError(busy, where=str(folder), next_step=next_step) from None
             time.sleep(0.1)
         yield
     finally:
@@ -55,7 +55,7 @@ def refreshing(home: Home, programme: str, quarter: Quarter) -> Iterator[None]:
 
     Raises
     ------
-    EffectmeterError
+    BusyError
         Another process is refreshing the same programme and quarter.
     """
     folder = home.delivery(programme, quarter)

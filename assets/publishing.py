@@ -28,6 +28,7 @@ from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
 from effectmeter.quarters import Quarter
+from effectmeter.recomputing import recomputed_because
 
 
 def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
@@ -42,8 +43,8 @@ def _release(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     from effectmeter.findings import QualityCheck
     from effectmeter.passport import build_passport, content_hash
     from effectmeter.release import pass_gate
-    from reports import table_hashes
     from effectmeter.suppressions import suppressions_of
+    from reports import table_hashes
     from vault.connection import open_vault
     from vault.findings import read_file_hashes, read_findings
     from vault.ledger import read_ledger, record_evidence, write_ledger
@@ -112,6 +113,8 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
         else:
             # numbered here and not by the release gate: another run may have published since
             passport["edition"] = next_edition_name(folder)
+            if newest is not None:
+                passport["recomputed"] = recomputed_because(read_passport(newest), passport)
             clean(staging)
             write_release(staging, cleared, passport, plan)
             keep_for_approval(staging)

@@ -15,6 +15,7 @@ import duckdb
 
 from assets.gate import (
     forget_provenance,
+    read_checks,
     record_built,
     record_checks,
     record_provenance,
@@ -38,9 +39,12 @@ Step: TypeAlias = Callable[[Home, Plan, Quarter], Metadata]
 
 def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Read the delivery into the vault."""
+    from effectmeter.arrivals import refuse_other_than_announced
     from vault.connection import open_vault
     from vault.intake import land
 
+    files = [source.file for source in plan.source.values()]
+    refuse_other_than_announced(home.delivery(plan.programme, quarter), files)
     with open_vault(home.vault(plan.programme, quarter)) as connection:
         forget_provenance(connection)
         report = land(connection, plan, home.delivery(plan.programme, quarter), quarter)
@@ -59,6 +63,7 @@ def land_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     persons = [table.n_rows_kept for table in report.files if table.table == "persons"]
     return row_count(persons[0] if persons else sum(table.n_rows_kept for table in report.files), plan) | {
         "tables": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
+        "rows rejected": safe_count(report.n_rejected, plan),
         "delivery_hash": report.delivery_hash,
     }
 
@@ -167,11 +172,15 @@ def diagnostics_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         dg.TableRecord({"gate": gate.gate, "status": gate.status, "threshold": gate.threshold})
         for gate in gates
     ]
-    statuses = Counter(row.status for row in effects)
-    return {
-        "dagster/row_count": len(effects),
-        "gates": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
-    } | {f"effects {status}": count for status, count in sorted(statuses.items())}
+    statuses, rulings = Counter(row.status for row in effects), Counter(gate.status for gate in gates)
+    return (
+        {
+            "dagster/row_count": len(effects),
+            "gates": dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns)),
+        }
+        | {f"effects {status}": count for status, count in sorted(statuses.items())}
+        | {f"gates {status}": count for status, count in sorted(rulings.items())}
+    )
 
 
 def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOutcome, ...]:
@@ -192,6 +201,30 @@ def check(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOu
         record_checks(connection, plan, table, outcomes)
         n = _smallest_arm(connection)
     return tuple(replace(outcome, figure=safe_figure(outcome.figure, plan, n)) for outcome in outcomes)
+
+
+def checked(home: Home, plan: Plan, quarter: Quarter, table: str) -> tuple[CheckOutcome, ...]:
+    """Return what a battery found when it last ran, with figures as a release shows them; nothing when it never did."""
+    from expectations import analysis_check_specs, landing_check_specs
+    from vault.connection import open_vault
+
+    specs = {spec.name: spec for spec in (landing_check_specs if table == "landing" else analysis_check_specs)(plan)}
+    with open_vault(home.vault(plan.programme, quarter), read_only=True) as connection:
+        records = read_checks(connection, table)
+        n = _smallest_arm(connection)
+    if {record.check_name for record in records} != specs.keys():
+        return ()
+    return tuple(
+        CheckOutcome(
+            spec=specs[record.check_name],
+            passed=record.passed,
+            figure=safe_figure(record.figure, plan, n),
+            threshold=record.threshold,
+            advice_en=record.advice_en,
+            advice_nl=record.advice_nl,
+        )
+        for record in records
+    )
 
 
 def _smallest_arm(connection: duckdb.DuckDBPyConnection) -> int | None:

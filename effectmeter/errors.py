@@ -25,6 +25,10 @@ class EffectmeterError(Exception):
     """
 
     exit_code = 1
+    kind = "refused"
+    """In one word, what kept a release back; `effectmeter.standing` says it in a sentence."""
+    may_pass = False
+    """Whether the same again in a minute may succeed: true of a machine that is busy, never of a refusal."""
 
     def __init__(self, what: str, *, where: str = "", allowed: str = "", next_step: str = "") -> None:
         self.what = what
@@ -46,6 +50,8 @@ class EffectmeterError(Exception):
 class PlanError(EffectmeterError):
     """The analysis plan is at fault. Carries every fault found, so that one pass mends all."""
 
+    kind = "plan"
+
     def __init__(self, faults: Sequence[EffectmeterError], *, where: str = "", next_step: str = "") -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in faults), where=where, next_step=next_step)
@@ -58,6 +64,37 @@ class PlanError(EffectmeterError):
 
 class DeliveryError(EffectmeterError):
     """The delivery is at fault: unreadable, missing, too many rejected rows, a blocking expectation."""
+
+    kind = "delivery"
+
+
+class BusyError(EffectmeterError):
+    """Another process is at it."""
+
+    kind = "busy"
+    may_pass = True
+
+
+class MachineError(EffectmeterError):
+    """The machine gave out: disk, memory, rights.
+
+    Parameters
+    ----------
+    may_pass
+        Whether it may be better in a minute: rights do not come back by waiting.
+    """
+
+    kind = "machine"
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "", may_pass: bool = False) -> None:
+        self.may_pass = may_pass
+        super().__init__(what, where=where, next_step=next_step)
+
+
+class UnforeseenError(EffectmeterError):
+    """A fault that is told in our words because its own may quote data."""
+
+    kind = "software"
 
 
 class IdentifierError(DeliveryError):
@@ -74,3 +111,4 @@ class PublicationError(EffectmeterError):
     """The release gate, or a missing approval, refused to publish."""
 
     exit_code = 3
+    kind = "gate"

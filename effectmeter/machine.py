@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from effectmeter.errors import EffectmeterError
+from effectmeter.errors import EffectmeterError, MachineError
 
 _STANDS = "nothing was published, and the last release stands"
 _DISK = "the disk is full"
@@ -56,7 +56,7 @@ _OF_LIBRARIES = ("duckdb", "_duckdb", "sqlite3", "sqlalchemy", "polars", "dagste
 """Libraries whose words are looked at: elsewhere the same words may be somebody's data."""
 
 
-def of_the_machine(error: BaseException, where: str = "") -> EffectmeterError | None:
+def of_the_machine(error: BaseException, where: str = "") -> MachineError | None:
     """Return what to say when a disk, memory or rights gave out; None when it was something else.
 
     Parameters
@@ -67,7 +67,7 @@ def of_the_machine(error: BaseException, where: str = "") -> EffectmeterError | 
     for each in _chain(error):
         what = _what(each)
         if what is not None:
-            return EffectmeterError(f"{what}{_file(each)}", where=where, next_step=_NEXT[what])
+            return MachineError(f"{what}{_file(each)}", where=where, next_step=_NEXT[what], may_pass=what != _RIGHTS)
     return None
 
 

@@ -24,7 +24,7 @@ SCHEMA = "effectmeter/passport/1"
 
 CONCEPT = "CONCEPT"
 
-OF_THE_RUN = ("edition", "made", "approved", "marks", "approval", "files", "seal")
+OF_THE_RUN = ("edition", "made", "recomputed", "approved", "marks", "approval", "files", "seal")
 """The fields that belong to one run and its approval, not to what was found. Beside them ``first_used`` and ``quarter``
 in the plan's history: the day, and the quarter, that a plan met outcomes. The rest of a passport, and all of
 ``effects.csv``, is the same for the same delivery, plan and code; see `undated`."""
@@ -70,6 +70,7 @@ def build_passport(
         "reference_date": quarter.reference_date.isoformat(),
         "edition": edition,
         "made": dict(made or {}),
+        "recomputed": None,
         "design": plan.design,
         "synthetic": plan.synthetic,
         "approved": False,

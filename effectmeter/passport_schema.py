@@ -36,6 +36,14 @@ class Made(_Part):
     at: Moment
 
 
+class Recomputed(_Part):
+    """Which edition this one follows, and why: keys of reasons, and fields of the plan that differ."""
+
+    edition: Edition
+    because: list[Literal["delivery", "plan", "version", "software", "context", "repaired"]] = Field(min_length=1)
+    changed: list[str]
+
+
 class Approval(Made):
     """Who approved, and what: edition, hash of its passport, and hashes of the files that the approval changed."""
 
@@ -87,6 +95,9 @@ class Passport(_Part):
     reference_date: str = Field(description="last day of the quarter")
     edition: Edition = Field(description="number within the quarter; also the folder's name")
     made: Made = Field(description="who refreshed, on which account, when (UTC)")
+    recomputed: Recomputed | None = Field(
+        None, description="which edition of the quarter this one follows, and why; empty for the first"
+    )
     design: str = Field(description="how is compared")
     synthetic: bool = Field(description="whether the data are made up")
     approved: bool = Field(description="whether a second person approved it")

@@ -23,14 +23,18 @@ from effectmeter.home import Home, programmes_folder
 from effectmeter.quarters import Quarter
 from pipelines.approve import approve
 from pipelines.checklist import checklist
+from pipelines.doctor import doctor
 from pipelines.export import export
 from pipelines.options import (
+    FromOption,
     HomeOption,
     JsonOption,
     ProgrammeOption,
     ProgrammesOption,
     QuarterOption,
     SeveralProgrammesOption,
+    SeveralQuartersOption,
+    UntilOption,
 )
 from pipelines.programmes import find_plan, planned, require_known, stored
 from pipelines.purge import purge
@@ -51,6 +55,31 @@ app.add_typer(plan_app, name="plan")
 def quarter_of(label: str | None) -> Quarter:
     """Return the quarter asked for, or the last complete one."""
     return Quarter.parse(label) if label else Quarter.last_complete(date.today())
+
+
+def quarters_of(labels: Sequence[str], first: str | None, last: str | None) -> list[Quarter]:
+    """Return the quarters asked for, oldest first: those named, and those from the first until the last.
+
+    Raises
+    ------
+    UsageError
+        The first comes after the last, there is a last without a first, or there are more than a hundred between them.
+    """
+    found = {Quarter.parse(label) for label in labels}
+    if first is None and last is not None:
+        raise UsageError("there is no first quarter", where="--until", next_step="add --from, for example 2025-Q1")
+    if first is not None:
+        each, end = Quarter.parse(first), quarter_of(last)
+        if each > end or (end.year - each.year) > 25:
+            raise UsageError(
+                f"{each} until {end} is no row of quarters",
+                where="--from",
+                allowed="the first quarter not after the last, and at most 25 years before it",
+            )
+        while each <= end:
+            found.add(each)
+            each = each.next()
+    return sorted(found) or [quarter_of(None)]
 
 
 def say(text: str) -> None:
@@ -89,7 +118,16 @@ def options(
 @app.command()
 def refresh(
     programme: SeveralProgrammesOption = None,
-    quarter: QuarterOption = None,
+    quarter: SeveralQuartersOption = None,
+    first: FromOption = None,
+    last: UntilOption = None,
+    is_outdated_too: Annotated[
+        bool,
+        typer.Option("--outdated", help="Also the quarters made with another plan, version or earlier quarter."),
+    ] = False,
+    is_again: Annotated[
+        bool, typer.Option("--again", help="Do every step, also where nothing has changed since the last time.")
+    ] = False,
     home: HomeOption = None,
     programmes: ProgrammesOption = None,
     json_: JsonOption = False,
@@ -98,18 +136,29 @@ def refresh(
 
     Example: effectmeter refresh --programme tarp --quarter 2026-Q3
     """
-    installation, folder, wanted = Home.from_environment(home), programmes_folder(programmes), quarter_of(quarter)
-    say(f"refreshing {', '.join(programme or ['all programmes'])} for {wanted}")
+    installation, folder = Home.from_environment(home), programmes_folder(programmes)
+    wanted = quarters_of(quarter or [], first, last)
+    say(f"refreshing {', '.join(programme or ['all programmes'])} for {', '.join(map(str, wanted))}")
     from pipelines.progress import Progress
-    from pipelines.refresh import refresh as run
+    from pipelines.refresh import refresh_all as run
 
-    progress = Progress(len(set(programme or planned(folder))))
-    results = run(installation, folder, programme or [], wanted, lambda name, step: say(progress.line(name, step)))
+    progress = Progress(len(set(programme or planned(folder))) * len(wanted))
+    several = len(wanted) > 1 or is_outdated_too
+    results = run(
+        installation,
+        folder,
+        programme or [],
+        wanted,
+        lambda name, quarter, step: say(progress.line(f"{name} {quarter}" if several else name, step)),
+        again=is_again,
+        outdated_too=is_outdated_too,
+        log=say,
+    )
     if not results:
         raise UsageError(f"there are no plans in {folder}", next_step="make one with `effectmeter plan new`")
     report = [_refreshed(installation, result) for result in results]
     if json_:
-        put_json({"quarter": str(wanted), "programmes": report})
+        put_json({"quarter": str(wanted[-1]), "quarters": [str(each) for each in wanted], "programmes": report})
     else:
         for entry in report:
             _tell(entry)
@@ -122,7 +171,8 @@ def _tell(entry: dict[str, Any]) -> None:
     if entry["exit_code"]:
         say(f"{title}\n  refused, nothing published:\n{indent(entry['refusal'], '    ')}")
     else:
-        put(f"{title}\n  {entry['verdict']['en']}\n  {entry['verdict']['nl']}\n  report: {entry['report']}")
+        stands = "" if entry["is_new"] else f"  nothing has changed: edition {entry['edition']} stands\n"
+        put(f"{title}\n{stands}  {entry['verdict']['en']}\n  {entry['verdict']['nl']}\n  report: {entry['report']}")
         sys.stdout.flush()
 
 
@@ -141,6 +191,8 @@ def _refreshed(home: Home, result: Any) -> dict[str, Any]:
         passport = read_passport(edition)
         entry |= {
             "synthetic": passport["synthetic"],
+            "edition": passport["edition"],
+            "is_new": result.is_new,
             "verdict": passport["verdict_line"],
             "report": str(edition / "report.nl.html"),
         }
@@ -329,6 +381,7 @@ app.command(short_help="Approve a release that somebody else refreshed.")(approv
 app.command(short_help="Verify a release without the data.")(verify)
 app.command(short_help="Delete vaults past their retention period.")(purge)
 app.command()(export)
+app.command(short_help="Look the whole installation over.")(doctor)
 app.command(short_help="Print a TARGET or STROBE checklist, filled in.")(checklist)
 
 

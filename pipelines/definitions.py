@@ -14,7 +14,11 @@ from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home, programmes_folder
 from effectmeter.plan import Plan
 from effectmeter.plan_io import load_plan
-from pipelines.automation import JOB_NAME, build_delivery_sensor, build_quarterly_schedule
+from pipelines.automation import JOB_NAME, Clock, build_delivery_sensor, build_quarterly_schedule, clock
+from pipelines.following import build_deadline_sensor, build_ending_sensors, build_outdated_sensor
+
+RETRIES = 2
+"""How often a run that nobody waits for tries a step again when the machine was busy or gave out."""
 
 
 def read_plans(folder: Path) -> tuple[dict[str, Plan], dict[str, str]]:
@@ -31,8 +35,10 @@ def read_plans(folder: Path) -> tuple[dict[str, Plan], dict[str, str]]:
     return plans, faults
 
 
-def build_definitions(programmes: Path | None = None, home: Home | None = None) -> dg.Definitions:
-    """Assemble chains, job, schedule and sensor for every plan in a folder.
+def build_definitions(
+    programmes: Path | None = None, home: Home | None = None, *, retries: int = 0, clock: Clock = clock
+) -> dg.Definitions:
+    """Assemble chains, jobs, schedule and sensors for every plan in a folder.
 
     Parameters
     ----------
@@ -40,6 +46,10 @@ def build_definitions(programmes: Path | None = None, home: Home | None = None) 
         Folder with plans; ``EFFECTMETER_PROGRAMMES`` or ``./programmes`` when not given.
     home
         The installation; ``EFFECTMETER_HOME`` or ``./data`` when not given.
+    retries
+        See `assets.installation.Installation`.
+    clock
+        What the sensors take for the time.
     """
     home = home or Home.from_environment()
     plans, faults = read_plans(programmes_folder(programmes))
@@ -55,9 +65,14 @@ def build_definitions(programmes: Path | None = None, home: Home | None = None) 
         assets=assets + [build_faulty_plan(programme, fault) for programme, fault in faults.items()],
         asset_checks=[check for chain in chains for check in chain.checks],
         jobs=[job],
-        schedules=[build_quarterly_schedule(chains, portfolio.key)],
-        sensors=[build_delivery_sensor(chains, plans, home, portfolio.key)],
-        resources={"installation": Installation(root=str(home.root))},
+        schedules=[build_quarterly_schedule(chains, plans, home, portfolio.key)],
+        sensors=[
+            build_delivery_sensor(chains, plans, home, portfolio.key, clock),
+            build_outdated_sensor(chains, plans, home, portfolio.key),
+            build_deadline_sensor(plans, faults, home, clock),
+            *build_ending_sensors(plans, home, clock),
+        ],
+        resources={"installation": Installation(root=str(home.root), retries=retries)},
         # One process per run: spawning a step costs seconds of imports, and many programmes are many runs anyway.
         executor=dg.in_process_executor,
     )
@@ -66,4 +81,4 @@ def build_definitions(programmes: Path | None = None, home: Home | None = None) 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Load this installation's definitions; importing the module alone reads no environment and no file."""
-    return build_definitions()
+    return build_definitions(retries=RETRIES)

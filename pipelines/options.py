@@ -20,6 +20,18 @@ QuarterOption = Annotated[
     str | None, typer.Option("--quarter", help="YYYY-Qn [default: the last complete quarter]", show_default=False)
 ]
 
+SeveralQuartersOption = Annotated[
+    list[str] | None,
+    typer.Option("--quarter", help="YYYY-Qn; may be repeated [default: the last complete quarter]", show_default=False),
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="YYYY-Qn: this quarter and those after it.", show_default=False)
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", help="The last of them [default: the last complete quarter]", show_default=False),
+]
+
 
 def _programmes_from(incomplete: str) -> list[str]:
     """Return the programmes that a shell may offer after ``--programme``."""

@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from effectmeter.quarters import Quarter
 from effectmeter.sentences import LANGUAGES, Language
-from effectmeter.sentences.numbers import count, number
+from effectmeter.sentences.numbers import count, day_in_words, number
 from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
+from effectmeter.standing import blocking
 from reports.approval import approval_line
 from reports.figures import figures_of
 from reports.page import environment
@@ -40,6 +42,8 @@ class ProgrammeView:
         Of a CONCEPT, the newest edition that was approved: what it is called, and its page. None where there is none.
     history
         What its editions said in the course of time; None with fewer than two that showed a figure.
+    stalled
+        Since when no newer release could be made, and why; empty where nothing went wrong.
     """
 
     title: str
@@ -59,6 +63,7 @@ class ProgrammeView:
     approval: str
     approved: tuple[str, str] | None
     history: FigureView | None
+    stalled: str
 
 
 def newest_releases(root: Path) -> list[Path]:
@@ -131,7 +136,17 @@ def _row(
             f"history-{folder.parents[1].name}",
             language,
         ),
+        stalled=_stalled(folder.parents[1], Quarter.parse(passport["quarter"]), language),
     )
+
+
+def _stalled(programme: Path, released: Quarter, language: Language) -> str:
+    """Return since when no newer release could be made, and why; empty where nothing went wrong."""
+    standing = blocking(programme, released)
+    if standing is None:
+        return ""
+    since = day_in_words(date.fromisoformat(standing.since), language)
+    return text("stalled", language, since, standing.why(language))
 
 
 def _claim_words(claim: Mapping[str, Any], passport: Mapping[str, Any]) -> str:

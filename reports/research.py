@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from effectmeter.plan import Plan
+from effectmeter.recomputing import recomputed_words
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow
 from effectmeter.sentences import Language
@@ -58,6 +59,8 @@ def research_facts(
         found.append(FactView("plan_first", f"{history[0]['first_used']} ({history[0]['quarter']})"))
     for entry in history[1:]:
         found.append(FactView("plan_changed", f"{entry['first_used']}: {', '.join(entry.get('changed', []))}"))
+    if passport.get("recomputed"):
+        found.append(FactView("recomputed", recomputed_words(passport["recomputed"], language)))
     for term, value in (
         ("data_hash", data.get("delivery_hash")),
         ("code_hash", software.get("code_hash")),

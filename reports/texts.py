@@ -237,6 +237,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "plan_hash": {"nl": "Plan (sha256)", "en": "Plan (sha256)"},
     "plan_first": {"nl": "Plan voor het eerst op uitkomsten gebruikt", "en": "Plan first used on outcomes"},
     "plan_changed": {"nl": "Plan daarna gewijzigd", "en": "Plan changed since"},
+    "recomputed": {"nl": "Opnieuw berekend", "en": "Computed again"},
     "data_hash": {"nl": "Levering (sha256)", "en": "Delivery (sha256)"},
     "code_hash": {"nl": "Code (sha256)", "en": "Code (sha256)"},
     "lock_hash": {"nl": "Vastgelegde versies (sha256)", "en": "Lock file (sha256)"},
@@ -293,6 +294,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "freshness": {"nl": "actueel?", "en": "up to date?"},
     "fresh": {"nl": "nieuwste kwartaal", "en": "newest quarter"},
     "stale": {"nl": "ouder", "en": "older"},
+    "stalled": {
+        "nl": "Sinds {} kon er geen nieuwere uitgave komen: {}. De laatste uitgave blijft staan.",
+        "en": "Since {} no newer edition could be made: {}. The last edition stands.",
+    },
     "marks": {"nl": "let op", "en": "take note"},
     "headline": {"nl": "het antwoord", "en": "the answer"},
     "as_workbook": {"nl": "Alle cijfers in Excel", "en": "All figures in Excel"},

@@ -16,7 +16,7 @@ from workbench import QUARTER, ROOT, Workbench, minimal_plan
 
 from assets import steps
 from assets.bundled import write_deliveries
-from assets.installation import refusing
+from assets.installation import Installation, refusing
 from assets.locks import alone_in, refreshing
 from assets.publishing import release_step, report_step
 from assets.releases import STAGING, editions, latest_edition, read_passport
@@ -131,7 +131,7 @@ def test_a_disk_that_fills_up_while_the_release_is_written_leaves_the_last_one(
     release_step(tarp.home, plan, QUARTER)
     with monkeypatch.context() as patched, pytest.raises(dg.Failure) as caught:
         patched.setattr(reports, "write_release", full)
-        with refusing(tarp.home, "tarp", "report"):
+        with refusing(Installation(root=str(tarp.home.root)), "tarp", "report"):
             report_step(tarp.home, plan, QUARTER)
     assert "No space left on device" in str(caught.value.description)
     assert "next:" in str(caught.value.description)

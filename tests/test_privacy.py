@@ -13,7 +13,7 @@ import pytest
 from workbench import QUARTER, Workbench, minimal_plan
 
 from assets.bundled import write_deliveries
-from assets.installation import refusing
+from assets.installation import Installation, refusing
 from assets.releases import latest_edition
 from effectmeter.disclosure import Rules
 from effectmeter.disclosure_texts import clear_figure
@@ -202,7 +202,7 @@ def test_a_foreign_fault_leaves_no_words_even_when_its_log_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(dg.Failure) as caught, refusing(Home(tmp_path), "p", "cohort"):
+    with pytest.raises(dg.Failure) as caught, refusing(Installation(root=str(tmp_path)), "p", "cohort"):
         raise ValueError(f"row: {BAD}")
     assert BAD not in str(caught.value.description)
     assert caught.value.__suppress_context__

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from effectmeter.errors import EffectmeterError
+from effectmeter.errors import BusyError, EffectmeterError
 from effectmeter.home import Home
 from vault.keys import Key, is_plain, key_of, record_key
 from vault.scratch import SUFFIX, clear_stale, held
@@ -146,7 +146,7 @@ def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     clear_stale(path.parent, keep=own)
     with held(own, _PATIENCE_SECONDS) as scratch:
         if scratch is None:
-            raise EffectmeterError(
+            raise BusyError(
                 "the vault is in use by another process that writes it",
                 where=str(path),
                 next_step="wait until the other run is done; reading it is possible all the while",
@@ -262,7 +262,7 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def _told(error: duckdb.Error, path: Path) -> EffectmeterError:
     if "lock on file" in str(error):
-        return EffectmeterError(
+        return BusyError(
             "the vault is in use by another program",
             where=str(path),
             next_step="close the program that has the file open for writing",
