@@ -41,15 +41,15 @@ FULL, OTHER = 1000, 200
 """Studies per cell of a sound world whose figures decide a default; of other sound worlds, and at the largest size."""
 THREATS, THREATS_STATED = 200, 100
 """Studies per cell of a broken world at the sizes for which gates must see it; where it is only stated."""
-LOOKED, LOOKED_OTHER = 400, 100
+LOOKED, LOOKED_OTHER = 200, 100
 """Studies per cell of eight looks, at one size of each design and at others. Which schedule is the default was decided
 by benchmarks/looks.py, with 20,000 programmes a row; here whole studies with their gates are held against it."""
 HIDDEN = 50
 """Studies per cell where there are so few units that all is hidden."""
-SLOW = {"persons": 400, "trials": 200, "months": 400}
-"""Studies per cell, by unit, of worlds with rare events, of sizes outside `DECIDING`: those are fitted by exact and
-profile intervals and take long. Which interval is the default there was decided by the benchmarks coverage.py,
-series_coverage.py and trials_coverage.py, which measure nothing else."""
+SLOW = frozenset({"persons", "trials", "months"})
+"""Units whose worlds with rare events, and whose sizes outside `DECIDING`, are fitted by exact and profile intervals,
+which take long. Which interval is the default there was decided by the benchmarks coverage.py, series_coverage.py and
+trials_coverage.py, which measure nothing else: such cells count as `OTHER`."""
 DECIDING = {"persons": (300, 1000), "months": (60,)}
 """Sizes of most studies; units that are not named take every size."""
 QUICK = 50
@@ -92,10 +92,9 @@ def replicates_of(world: PlantedWorld, size: int, mode: str) -> int:
         return HIDDEN
     if world.kind != "sound":
         return THREATS if size >= enough_to_see(world) else THREATS_STATED
-    if not world.decides or size >= _LARGE_SIZE:
-        return OTHER
     is_slow = world.name.startswith("rare") or size not in DECIDING.get(world.unit, (size,))
-    return SLOW.get(world.unit, FULL) if is_slow else FULL
+    is_other = not world.decides or size >= _LARGE_SIZE or (is_slow and world.unit in SLOW)
+    return OTHER if is_other else FULL
 
 
 def cells(
@@ -181,7 +180,7 @@ def run(asked: list[Cell], *, processes: int, fresh: bool, minutes: float | None
         }
     tasks = [(cell, part) for cell in asked for part in cell.parts if part not in known[cell].parts]
     # a rough table early, looks after it, then cell by cell
-    tasks.sort(key=lambda task: (task[1] // 2 if task[1] < 4 else 2, task[0].mode == "looks"))
+    tasks.sort(key=lambda task: (task[1] // 2 if task[1] < 4 else 2, task[0].mode == "looks", -task[0].replicates))
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ[name] = "1"  # before the processes begin: they share the cores among themselves
