@@ -48,6 +48,8 @@ class Context:
         events, for rows that do not say it themselves.
     within
         Per outcome the wider outcomes that count all of its events.
+    sentences
+        What gates say, as found and as cleared: the reasons of the rows that they hide are made of it.
     """
 
     rules: Rules
@@ -62,6 +64,7 @@ class Context:
     largest: Mapping[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     parts_of_areas: Mapping[tuple[str, str], tuple[int, float | None]] = field(default_factory=dict)
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sentences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts_persons(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from effectmeter.disclosure import Rules, round_count, safe_count
@@ -102,6 +103,35 @@ def clear_figure(text: str, rules: Rules, *, n: float | None = None, counted: Co
     return _GIVES_A_COUNT_BACK.sub("", cleared) if re.search(r"< \d+(?![\d.]| %)", cleared) else cleared
 
 
+def percentages_in(figure: str) -> frozenset[float]:
+    """Return the percentages that a figure quotes.
+
+    Examples
+    --------
+    >>> sorted(percentages_in("87 % and 99.5 % complete; 3 events"))
+    [87.0, 99.5]
+    """
+    return frozenset(float(number.replace(",", "")) for number, sign in _NUMBER["en"].findall(figure) if sign)
+
+
+def _in_words(percentage: str, language: str) -> str:
+    """Return a percentage from a figure as a sentence says it.
+
+    Examples
+    --------
+    >>> _in_words("> 97 %", "nl"), _in_words("< 3 %", "en"), _in_words("-", "en"), _in_words("> 97 %", "")
+    ('meer dan 97 %', 'less than 3 %', 'a part', '> 97 %')
+    """
+    words = _BOUNDS.get(language, {})
+    return words.get(percentage[0], percentage[0]) + percentage[1:]
+
+
+_BOUNDS = {
+    "en": {"<": "less than", ">": "more than", "-": "a part"},
+    "nl": {"<": "minder dan", ">": "meer dan", "-": "een deel"},
+}
+
+
 def counts_in(text: str, *, n: float | None = None, counted: Counted = "all") -> list[float]:
     """Return the counts that a figure quotes, shares of `n` persons as the count that they stand for.
 
@@ -127,6 +157,7 @@ def clear_text(
     *,
     n: float | None = None,
     counted: Counted = "all",
+    shares: Collection[float] | None = None,
 ) -> str:
     """Return a sentence or figure with its counts rounded or masked, and other numbers to two decimals.
 
@@ -141,6 +172,8 @@ def clear_text(
         Persons that percentages are of, where they are of persons.
     counted
         Which numbers are counts: in designs on areas, series and trials only those that name people or events.
+    shares
+        The percentages that are of persons: of a sentence those of its figure. None: all.
 
     Examples
     --------
@@ -152,6 +185,8 @@ def clear_text(
     '97 % van 1215 personen'
     >>> clear_text("7 trials, 4 and 61 events, Q 9.1 on 6, 12 areas", Rules(), counted="named")
     '7 trials, < 10 and 60 events, Q 9.1 on 6, 12 areas'
+    >>> clear_text("Only 87 % were followed; 95 % is the least.", Rules(), "en", n=15, shares=[87.0])
+    'Only more than 33 % were followed; 95 % is the least.'
     >>> clear_text("tau2 0.0312 (0.0041-0.2519)", Rules())
     'tau2 0.03 (0.00-0.25)'
     """
@@ -160,7 +195,8 @@ def clear_text(
     def replaced(match: re.Match[str]) -> str:
         number, percent = match.group(1), match.group(2) or ""
         if percent:
-            return safe_percentage(float(number.replace(",", ".")), n, rules)
+            share = float(number.replace(",", "."))
+            return _in_words(safe_percentage(share, n if shares is None or share in shares else None, rules), language)
         if decimal_sign in number:
             value, decimals = float(number.replace(",", ".")), len(number.split(decimal_sign)[1])
             return f"{value:.{min(decimals, 2)}f}".replace(".", decimal_sign)

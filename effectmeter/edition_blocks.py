@@ -90,9 +90,11 @@ def repeated(findings: Findings, decisions: Mapping[str, Decision]) -> Findings:
             for made in _made(decisions[name].content if name in decisions else None, row_type, rows, name, kind, key)
         )
 
+    gates = taken("gate", GateResult, findings.gates, _gate_name)
+    said = _said_before(findings.gates, gates)
     return replace(
         findings,
-        effects=tuple(_effect(row, name, decisions[effects_key(row)], past) for row, name in pairs),
+        effects=tuple(_retold(_effect(row, name, decisions[effects_key(row)], past), said) for row, name in pairs),
         attrition=_of_arms(findings.attrition, decisions, "attrition", AttritionStep),
         numbers=_of_arms(findings.numbers, decisions, "numbers", ArmNumbers),
         overlap=taken("overlap", OverlapRow, findings.overlap, lambda row: row.contrast),
@@ -100,9 +102,29 @@ def repeated(findings: Findings, decisions: Mapping[str, Decision]) -> Findings:
         curves=taken("curves", CurvePoint, findings.curves, lambda row: f"{row.contrast}|{row.outcome}"),
         series_points=taken("series", SeriesPoint, findings.series_points, lambda row: f"{row.outcome}|{row.label}"),
         trial_effects=taken("trial", TrialEffect, findings.trial_effects, lambda row: row.trial),
-        gates=taken("gate", GateResult, findings.gates, _gate_name),
+        gates=gates,
         checks=taken("check", QualityCheck, findings.checks, _check_name),
     )
+
+
+def _said_before(now: Sequence[GateResult], settled: Sequence[GateResult]) -> dict[str, str]:
+    """Return what a gate says now and what is repeated of it, where that differs."""
+    before = {_gate_name(gate): gate for gate in settled}
+    pairs = [(gate, before[_gate_name(gate)]) for gate in now if _gate_name(gate) in before]
+    return {
+        new: old
+        for gate, kept in pairs
+        for new, old in ((gate.sentence, kept.sentence), (gate.sentence_nl, kept.sentence_nl))
+        if new and new != old
+    }
+
+
+def _retold(row: EffectRow, said: Mapping[str, str]) -> EffectRow:
+    """Return a row whose reason is in the words of the gates that are published, be they an earlier edition's."""
+    for now, before in said.items():
+        if now in row.reason or now in row.reason_nl:
+            row = replace(row, reason=row.reason.replace(now, before), reason_nl=row.reason_nl.replace(now, before))
+    return row
 
 
 def _effects(findings: Findings, plan: Plan) -> list[Block]:

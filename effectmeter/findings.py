@@ -127,3 +127,10 @@ class Findings:
     contributors: tuple[Contributors, ...] = ()
     populations: tuple[Population, ...] = ()
     n_parameters: int | None = None
+
+    @property
+    def smallest_arm(self) -> float | None:
+        """Persons in the smallest arm; None when nobody counted them."""
+        sizes = [size for row in self.effects for size in (row.n_treated, row.n_comparison) if size is not None]
+        counted = [entry.persons for entry in self.numbers if entry.persons is not None]
+        return min([*counted, *sizes], default=None)
