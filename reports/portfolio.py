@@ -131,7 +131,7 @@ def _row(
         approval=approval_line(passport, language),
         approved=None if passport["approved"] else _last_approved(root, folder, language),
         history=history_figure(
-            [_passport(edition) for edition in _editions(folder.parents[1])][-_MOST_EDITIONS:],
+            _told_apart(_editions(folder.parents[1]))[-_MOST_EDITIONS:],
             passport["title"][language],
             f"history-{folder.parents[1].name}",
             language,
@@ -147,6 +147,17 @@ def _stalled(programme: Path, released: Quarter, language: Language) -> str:
         return ""
     since = day_in_words(date.fromisoformat(standing.since), language)
     return text("stalled", language, since, standing.why(language))
+
+
+def _told_apart(editions: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the passports of editions, the approved one for a CONCEPT that it says the same as."""
+    found: list[dict[str, Any]] = []
+    for passport in map(_passport, editions):
+        content = passport.get("content_hash")  # unknown to releases of older versions
+        if found and content and (passport["quarter"], content) == (found[-1]["quarter"], found[-1]["content_hash"]):
+            found.pop()
+        found.append(passport)
+    return found
 
 
 def _claim_words(claim: Mapping[str, Any], passport: Mapping[str, Any]) -> str:
