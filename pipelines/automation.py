@@ -16,11 +16,13 @@ import dagster as dg
 
 from assets.chain import Chain
 from assets.installation import QUARTERS
+from assets.releases import latest_edition
 from assets.unchanged import unchanged
 from effectmeter.arrivals import QUIET_SECONDS, Arrival, Seen, glance, look, remembered
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.plan import Plan
+from effectmeter.plan_io import plan_hash
 from effectmeter.quarters import Quarter
 from pipelines.alerts import tell
 from pipelines.ending import Ended, settle
@@ -133,19 +135,20 @@ def build_delivery_sensor(
             before = known.get(address, {})
             found = look(home.delivery(chain.programme, quarter), files_of(plan), now, _seen(before))
             kept[address] = _kept(found, before)
-            if found.seen is None or found.seen.fingerprint == before.get("settled"):
+            state = _state(found, plan, has_release=latest_edition(home.releases(chain.programme, quarter)) is not None)
+            if found.seen is None or state == before.get("settled"):
                 continue
             if found.state == "arriving":
                 waits.append(f"{address}: {found.because}")
                 continue
-            kept[address]["settled"] = found.seen.fingerprint
+            kept[address]["settled"] = state
             if found.state == "mismatched":
                 waits.append(f"{address}: {found.because}")
                 ended = Ended(chain.programme, quarter, "delivery", found.because)
                 for fault in tell(home, settle(home, plan.title.model_dump(), ended, now.date())):
                     context.log.warning(fault)
             elif unchanged(home, plan, quarter) is None:
-                key = f"delivery/{address}/{found.seen.fingerprint}"
+                key = f"delivery/{address}/{state}"
                 requests.append(quarter_request(chain, quarter, portfolio, key))
         for wait in waits:
             context.log.info(wait)
@@ -158,6 +161,12 @@ def build_delivery_sensor(
         )
 
     return complete_deliveries
+
+
+def _state(found: Arrival, plan: Plan, *, has_release: bool) -> str:
+    """Return what a delivery is started for once: as long as it was refused, a mended plan is a new reason to try."""
+    fingerprint = found.seen.fingerprint if found.seen is not None else ""
+    return fingerprint if has_release else f"{fingerprint} {plan_hash(plan)}"
 
 
 def _delivered(chains: Sequence[Chain], home: Home) -> Iterator[tuple[Chain, Quarter]]:

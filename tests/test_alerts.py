@@ -7,16 +7,21 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from workbench import QUARTER
 
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.notices import EVENTS, Notice
+from effectmeter.quarters import Quarter
+from effectmeter.standing import read_standings
 from pipelines.alerts import PREFIX, read_settings, tell
+from pipelines.ending import Ended, settle
 
 SECRET = "a-very-secret-word"
 
@@ -185,6 +190,55 @@ def test_nobody_can_be_told_is_no_reason_to_stop(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv(f"{PREFIX}LANGUAGE", "fr")
     (fault,) = tell(Home(tmp_path), [notice()])
     assert fault.startswith("nobody was told")
+
+
+def released(home: Home, quarter: Quarter, edition: str, status: str) -> None:
+    """As much of a release as is looked at."""
+    folder = home.releases("tarp", quarter) / edition
+    folder.mkdir(parents=True)
+    primary = {"status": status, "reason": "Too few events.", "reason_nl": "Te weinig gebeurtenissen."}
+    passport = {"figures": {"primary": primary}, "verdict_line": {"nl": "Onduidelijk.", "en": "Unclear."}}
+    (folder / "passport.json").write_text(json.dumps(passport), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "events"),
+    [
+        ("shown", "hidden", ["done", "hidden"]),
+        ("shown", "shown", ["done"]),
+        ("hidden", "hidden", ["done"]),
+        (None, "hidden", ["done"]),
+    ],
+)
+def test_a_main_figure_that_is_hidden_from_now_on_is_told(
+    tmp_path: Path, before: str | None, now: str, events: list[str]
+) -> None:
+    home, title = Home(tmp_path), {"nl": "Hulp", "en": "Aid"}
+    if before is not None:
+        released(home, QUARTER.previous(), "001", before)
+    released(home, QUARTER, "001", now)
+    told = settle(home, title, Ended("tarp", QUARTER, is_new=True), date(2026, 10, 15))
+    assert [notice.event for notice in told] == events
+    assert all("Too few events." in notice.why["en"] for notice in told if notice.event == "hidden")
+    assert settle(home, title, Ended("tarp", QUARTER), date(2026, 10, 15)) == [], "nothing new is no news"
+
+
+def test_what_another_process_is_at_is_no_failure_and_since_when_is_since_the_first(tmp_path: Path) -> None:
+    home, title = Home(tmp_path), {"nl": "Hulp", "en": "Aid"}
+    (home.releases("tarp", QUARTER.previous()) / "001").mkdir(parents=True)
+    assert settle(home, title, Ended("tarp", QUARTER, "busy", "x"), date(2026, 10, 15)) == []
+    assert read_standings(home.release_root / "tarp") == ()
+    for day in (15, 20):
+        (told,) = settle(home, title, Ended("tarp", QUARTER, "checks", "x"), date(2026, 10, day))
+        assert told.event == "failed"
+    (standing,) = read_standings(home.release_root / "tarp")
+    assert (standing.since, standing.last) == ("2026-10-15", "2026-10-20")
+
+
+def test_without_a_release_nothing_is_written_among_the_releases(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert len(settle(home, {"nl": "x", "en": "x"}, Ended("tarp", QUARTER, "plan", "x"), date(2026, 10, 15))) == 1
+    assert not home.release_root.exists()
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -159,6 +159,21 @@ def test_the_sensor_starts_a_complete_delivery_once_and_not_before_it_is_quiet(
     assert "not there yet" in str(skipped.skip_message)
 
 
+def test_a_mended_plan_is_a_reason_to_try_a_refused_delivery_again(
+    bench: Workbench, instance: dg.DagsterInstance
+) -> None:
+    daemon = Daemon(bench, instance, "complete_deliveries", AFTER)
+    write_deliveries(bench.home, QUARTER, ["tarp"])
+    daemon.tick()
+    assert daemon.started(QUIET_SECONDS) == ["tarp 2026-Q3"]
+    path = bench.plans / "tarp.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "retention_months: 60\n", encoding="utf-8")
+    mended = Daemon(bench, instance, "complete_deliveries", daemon.now)
+    mended.cursor = daemon.cursor
+    assert mended.started() == ["tarp 2026-Q3"]
+    assert mended.started() == []
+
+
 def test_older_quarters_are_started_first(bench: Workbench, instance: dg.DagsterInstance) -> None:
     daemon = Daemon(bench, instance, "complete_deliveries", AFTER)
     for quarter in (QUARTER, QUARTER.previous()):

@@ -134,8 +134,8 @@ def quarter_of(path: Path) -> Quarter | None:
 
 def _of_quarter(home: Home, programme: str, quarter: Quarter, with_deliveries: bool) -> Iterator[Purged]:
     vault = home.vault(programme, quarter)
-    # an older version could leave a log of changes beside it
-    for path in (vault, vault.with_name(f"{vault.name}.wal")):
+    # an older version could leave a log of changes beside it; what its release was made from goes with it
+    for path in (vault, *(vault.with_name(f"{vault.name}{ending}") for ending in (".wal", ".inputs.json"))):
         if path.is_file():
             yield _thing(programme, "vault", path)
     delivery = home.delivery(programme, quarter)
