@@ -13,6 +13,7 @@ from series_frames import label_of, monthly, series_data, series_frame, series_p
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.interrupted_series import InterruptedSeries
 from effectmeter.designs.series_points import series_points
+from effectmeter.gates import series as gates_of_series
 from effectmeter.results import Comparability, EffectRow, GateResult
 
 DESIGN = InterruptedSeries()
@@ -284,6 +285,15 @@ def test_correlated_neighbours_widen_the_interval_and_are_said() -> None:
     assert gates(series_data(series_plan(72), frame))["autocorrelation"].status == "warned"
     ignored = gates(series_data(series_plan(72, series={"autocorrelation": "none"}), frame))["autocorrelation"]
     assert ignored.status == "warned" and "ar1" in ignored.sentence
+
+
+@pytest.mark.parametrize(
+    ("rho", "wider", "status"), [(0.3, 1.3, "passed"), (0.3, 1.4, "warned"), (0.55, 1.2, "warned")]
+)
+def test_neighbours_that_are_little_alike_for_long_are_said_too(rho: float, wider: float, status: str) -> None:
+    """An interval 1.35 times as wide: periods count for half their number, however little neighbours are alike."""
+    found = gates_of_series._alike(rho, wider, (), is_ignored=False)
+    assert found.status == status and f"{rho:.2f}" in found.sentence
 
 
 def test_few_periods_fail_or_warn() -> None:

@@ -317,6 +317,19 @@ def test_small_trials_with_another_story_are_warned_about() -> None:
     assert gates_of(data_of(equal))["small_studies"].status == "not_evaluated"
 
 
+def test_more_good_news_than_trials_of_this_size_can_bring_is_warned_about() -> None:
+    """Twenty small trials without any effect, of which those were published that came out well."""
+    error = np.r_[np.full(4, 0.08), np.linspace(0.38, 0.42, 16)]
+    z = np.r_[0.3, -0.5, 0.2, 0.1, np.tile([-1.75, -1.8, -2.0, 0.9], 4)]
+    found = gates_of(data_of(trials_frame(estimate=z * error, std_error=error)))["small_studies"]
+    assert found.status == "warned" and "in favour at 5 %: 12 where" in found.figure
+    fair = np.r_[0.3, -0.5, 0.2, 0.1, np.tile([-1.3, 1.1, -0.6, 0.9], 4)]
+    assert gates_of(data_of(trials_frame(estimate=fair * error, std_error=error)))["small_studies"].status == "passed"
+    plan = trials_plan(outcomes={"school": {"measures": ["odds_ratio"], "better": "higher"}})
+    upwards = gates_of(data_of(trials_frame(estimate=-z * error, std_error=error), plan))["small_studies"]
+    assert upwards.status == "warned" and "12 where" in upwards.figure
+
+
 def test_more_trials_settle_a_mean_and_not_a_next_place() -> None:
     data = data_of(few([4, 30, 5, 28, 6], [25, 6, 30, 5, 26]))
     gate = gates_of(data)["power"]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from trial_frames import counts_of, golden, published
 
 from effectmeter.estimators.base import Estimate, EstimationError, NoEventsError, SeparationError
-from effectmeter.estimators.pooling import asymmetry, heterogeneity, pool, tau2_dl, tau2_reml, weights
+from effectmeter.estimators.pooling import (
+    asymmetry,
+    excess_of_significance,
+    heterogeneity,
+    pool,
+    tau2_dl,
+    tau2_reml,
+    weights,
+)
 from effectmeter.estimators.pooling_counts import (
     TrialCounts,
     collapsed,
@@ -45,6 +54,27 @@ def is_near(estimate: Estimate, wanted: dict[str, float], *, is_log: bool, rel: 
 
 
 # -- against R ---------------------------------------------------------------------------------------------------------
+
+
+def test_excess_of_significance_is_a_sum_of_unequal_coins() -> None:
+    """By hand: three trials whose chances are known, and every way in which two or more of them are significant."""
+    v = np.array([0.04, 0.09, 0.25])
+    y = -2.0 * np.sqrt(v)
+    found = excess_of_significance(y, v)
+    mean, tau2 = float((y / v).sum() / (1 / v).sum()), tau2_reml(y, v)
+    p = [NormalDist(mean, math.sqrt(each + tau2)).cdf(-1.6448536 * math.sqrt(each)) for each in v]
+    assert found.observed == 3 and found.expected == pytest.approx(sum(p), rel=1e-6)
+    assert found.p_value == pytest.approx(p[0] * p[1] * p[2], rel=1e-6)
+    assert excess_of_significance(-y, v, favours_lower=False) == found
+    assert excess_of_significance(-y, v).observed == 0 and excess_of_significance(-y, v).p_value == 1.0
+
+
+def test_excess_of_significance_seldom_cries_wolf_where_trials_differ() -> None:
+    rng, cried = np.random.default_rng(31), 0
+    for _ in range(100):
+        v = np.exp(rng.normal(np.log(0.16), 0.5, 20))
+        cried += excess_of_significance(rng.normal(-0.2, np.sqrt(v + 0.09)), v).p_value < 0.05
+    assert cried <= 11  # 5 % and three Monte-Carlo errors
 
 
 @pytest.mark.parametrize(("name", "short"), CASES)

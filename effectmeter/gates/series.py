@@ -39,8 +39,12 @@ MANY_MISSING = 0.2
 BEND_P = 0.01
 STRONG_RHO = 0.5
 """From here on neighbouring periods are strongly alike: benchmarks/series_coverage.md."""
-MUCH_WIDER = 1.5
-"""An interval that correlation makes this many times as wide is said too: the correlation is weak but lasts."""
+MUCH_WIDER = 1.35
+"""An interval that correlation makes this many times as wide is said too: periods count for about half their number.
+
+Around a rate that drifts neighbours are little alike, for long: the chance of every period hides it, and what a fit
+leaves over shows less still (Marriott and Pope 1954). With half of the variance drifting at 0.8 over 180 months, 82 %
+of 180 series came to 1.5, 96 % to 1.35; of those that keep 20 per cent 12-23 %, that keep 40 per cent 37 %."""
 IGNORED_RHO = 0.2
 """From here on it matters that the plan takes neighbouring periods as independent."""
 
@@ -380,7 +384,12 @@ def _control(data: AnalysisData, outcome: str, own: EffectRow | None, pairs: Pai
 def autocorrelation(
     data: AnalysisData, comparability: Comparability, effects: Sequence[EffectRow]
 ) -> tuple[GateResult, ...]:
-    """Say how far neighbouring periods are alike."""
+    """Say how far neighbouring periods are alike.
+
+    References
+    ----------
+    Marriott & Pope (1954), doi:10.1093/biomet/41.3-4.390; Turner et al. (2021), doi:10.1186/s12874-021-01364-0.
+    """
     outcome = primary_outcome(data.plan)
     pairs: Pairs = (("outcome", outcome),)
     model = model_of(data.plan)

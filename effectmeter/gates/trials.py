@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.questions import outcome_of, primary_outcome
 from effectmeter.designs.trial_set import TrialSet, pooled_measure, trial_set
 from effectmeter.estimators import pooling
 from effectmeter.estimators.base import EstimationError
@@ -27,6 +28,9 @@ LARGE_TAU = math.log(2)
 FEWEST_FOR_ASYMMETRY = 10
 """With fewer trials a funnel test has no power (Sterne et al. 2011)."""
 ASYMMETRY_P = 0.1
+EXCESS_P = 0.05
+"""Together the two tests warned in 8-18 % of sound sets of 40 trials. Where small trials were published for their
+result Peters' alone missed one set of 40 in six; together they missed none of a hundred (`docs/validation.md`)."""
 _SPREADING = ("reml_hk", "reml_wald", "dl_wald")
 _POWER = 0.8
 
@@ -175,9 +179,11 @@ def heterogeneity(
 @gate(
     name="small_studies",
     rule="From ten trials on: whether small trials found something else than large ones (Peters' test for counts, else "
-    "Egger's). p < 0.1 warns.",
-    threshold=f"p >= {ASYMMETRY_P:g} from {FEWEST_FOR_ASYMMETRY} trials on; never fails",
-    source="Sterne et al. (2011), doi:10.1136/bmj.d4002",
+    f"Egger's; p < {ASYMMETRY_P:g} warns), and whether more of them are significantly in favour than trials of their "
+    f"size can be (p < {EXCESS_P:g} warns).",
+    threshold=f"p >= {ASYMMETRY_P:g}, of too much good news p >= {EXCESS_P:g}, from {FEWEST_FOR_ASYMMETRY} trials on; "
+    "never fails",
+    source="Sterne et al. (2011), doi:10.1136/bmj.d4002; Stanley et al. (2021), doi:10.1002/jrsm.1512",
     hides=NOTHING,
 )
 def small_studies(
@@ -185,7 +191,8 @@ def small_studies(
 ) -> tuple[GateResult, ...]:
     """Warn when small trials tell another story than large ones, as they do when only good news was published.
 
-    Peters' test where all trials bring counts and the measure is an odds ratio or a risk ratio, else Egger's.
+    Peters' test where all trials bring counts and the measure is an odds ratio or a risk ratio, else Egger's; and the
+    excess of significant trials, which sees a selection by result that leaves the funnel even.
     """
     threshold = facts_of(small_studies).threshold
     trials = _trials(data)
@@ -202,23 +209,29 @@ def small_studies(
             "gepubliceerd.",
         )
         return fold("small_studies", threshold, [finding])
+    return fold("small_studies", threshold, [_publication_finding(data, trials)])
+
+
+def _publication_finding(data: AnalysisData, trials: TrialSet) -> Finding:
+    """Judge a set of trials by how their size goes with their result, and by how much good news there is."""
     counts = trials.counts.only(trials.speaks)
     by_size = trials.has_counts and trials.measure in ("odds_ratio", "risk_ratio")
+    y, v = trials.effects()
+    lower = outcome_of(data.plan, primary_outcome(data.plan)).better == "lower"
+    excess = pooling.excess_of_significance(y, v, favours_lower=lower)
+    figure = f"in favour at 5 %: {excess.observed} where {excess.expected:.1f} were to be expected "
+    figure += f"(p = {excess.p_value:.2g})"
     try:
-        found = pooling.asymmetry(
-            *trials.effects(), events=counts.events if by_size else None, n=counts.n if by_size else None
-        )
+        found = pooling.asymmetry(y, v, events=counts.events if by_size else None, n=counts.n if by_size else None)
     except EstimationError:
-        finding = Finding(
-            "not_evaluated",
-            f"{k} trials",
-            "Not evaluated: the trials are all equally large. Trials of other sizes are needed.",
-            "Niet te toetsen: alle studies zijn even groot. Er zijn studies van andere omvang nodig.",
+        found = None
+    if found is not None:
+        figure = (
+            f"{found.test.capitalize()}: p = {found.p_value:.2g}, slope {found.slope:.3g} ({found.std_error:.3g}); "
+            + figure
         )
-        return fold("small_studies", threshold, [finding])
-    figure = f"{found.test.capitalize()}: p = {found.p_value:.2g}, slope {found.slope:.3g} ({found.std_error:.3g})"
-    if found.p_value < ASYMMETRY_P:
-        finding = Finding(
+    if found is not None and found.p_value < ASYMMETRY_P:
+        return Finding(
             "warned",
             figure,
             "Small trials found something else than large ones. Perhaps disappointing trials were not published; the "
@@ -226,14 +239,28 @@ def small_studies(
             "Kleine studies vonden iets anders dan grote. Misschien zijn tegenvallers niet gepubliceerd. Dan is het "
             "gemiddelde te mooi. Zoek naar studies die niet zijn gepubliceerd.",
         )
-    else:
-        finding = Finding(
-            "passed",
+    if excess.p_value < EXCESS_P:
+        return Finding(
+            "warned",
             figure,
-            "Small trials do not clearly tell another story than large ones.",
-            "Kleine studies vertellen niet duidelijk iets anders dan grote.",
+            "More trials are clearly in favour than trials of this size can be. Perhaps disappointing trials were not "
+            "published; the mean is then too rosy. Look for unpublished trials.",
+            "Er zijn meer gunstige studies dan bij deze omvang kan. Misschien zijn tegenvallers niet gepubliceerd. Dan "
+            "is het gemiddelde te mooi. Zoek naar studies die niet zijn gepubliceerd.",
         )
-    return fold("small_studies", threshold, [finding])
+    if found is None:
+        return Finding(
+            "not_evaluated",
+            figure,
+            "Not evaluated: the trials are all equally large. Trials of other sizes are needed.",
+            "Niet te toetsen: alle studies zijn even groot. Er zijn studies van andere omvang nodig.",
+        )
+    return Finding(
+        "passed",
+        figure,
+        "Small trials do not clearly tell another story than large ones.",
+        "Kleine studies vertellen niet duidelijk iets anders dan grote.",
+    )
 
 
 @gate(
