@@ -16,6 +16,7 @@ from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.staggered_areas import StaggeredAreas
 from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.calibration import calibrate
+from effectmeter.estimators.calibration_permutation import DealtPart, deal
 from effectmeter.estimators.group_time import group_time
 from effectmeter.estimators.group_time_panel import Panel
 from effectmeter.estimators.group_time_permutation import coefficients, permutation
@@ -290,6 +291,41 @@ def test_permutation_rests_on_the_same_estimate() -> None:
     assert (found.p_value or 1) < 0.05
     wald = group_time(panel).overall("simple").difference()
     assert (found.high - found.low) == pytest.approx((wald.high or 0) - (wald.low or 0), rel=0.3)
+
+
+def deals_of(rng: np.random.Generator, ratio: float, n_treated: int = 12, n: int = 60) -> DealtPart:
+    """Areas with a level of their own, the treated ones somewhat higher, and what they count afterwards."""
+    level = rng.normal(6.0, 0.3, n) + 0.1 * (np.arange(n) < n_treated)
+    past = rng.poisson(np.exp(level)[:, None], (n, 4)).astype(float)
+    total = rng.poisson(5 * np.exp(level) * np.where(np.arange(n) < n_treated, ratio, 1.0)).astype(float)
+    weight = calibrate(past[:n_treated], past[n_treated:]).weight
+    return DealtPart(n_treated=n_treated, variables=past, total=total, weight=weight)
+
+
+def test_weighted_areas_are_dealt_anew_with_their_weights() -> None:
+    part = deals_of(np.random.default_rng(21), 0.6)
+    found = deal([part]).estimate()
+    ratio = part.total[:12].sum() / (part.weight @ part.total[12:])
+    assert found.value == pytest.approx(ratio, rel=1e-12)
+    assert found.low is not None and found.high is not None and 0.5 < found.low < 0.6 < found.high < 0.7
+    assert (found.p_value or 1) < 0.01
+    assert deal([part]).estimate() == found
+    with pytest.raises(EstimationError, match="too few areas"):
+        deal([DealtPart(n_treated=12, variables=part.variables[:13], total=part.total[:13], weight=np.array([12.0]))])
+
+
+def test_dealing_weighted_areas_anew_holds_its_level() -> None:
+    rng = np.random.default_rng(22)
+    p = [deal([deals_of(rng, 1.0)]).p_value(0.0) for _ in range(20)]
+    assert sum(value <= 0.05 for value in p) <= 4 and 0.25 < float(np.mean(p)) < 0.75
+
+
+def test_the_permutation_beside_calibrated_areas_is_of_calibrated_areas() -> None:
+    start, counts = counted(n_treated=15, n_comparison=60, cohorts=(6,), level=30.0)
+    rows = rows_of(data_of(start, counts, {"comparison": "calibrated"}))
+    (dealt,) = [row for row in rows if row.estimator == "permutation" and row.measure == rows[0].measure]
+    assert rows[0].estimator == "calibrated" and dealt.status == "shown"
+    assert dealt.estimate == pytest.approx(rows[0].estimate, rel=1e-9)
 
 
 def test_leaving_out_a_cluster_is_what_the_error_says() -> None:

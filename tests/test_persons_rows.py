@@ -18,7 +18,7 @@ from effectmeter.designs.registry import design_for
 from effectmeter.estimators.agreement import agreement
 from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.interaction import interaction
-from effectmeter.estimators.permutation import permutation_contrast
+from effectmeter.estimators.permutation import permutation_contrast, sign_flip_contrast
 from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS, e_value
 from effectmeter.estimators.weighting import fit_weights
 from effectmeter.results import EffectRow
@@ -283,11 +283,49 @@ def test_few_clusters_have_permutation_and_bayes_beside(measure: str) -> None:
     assert not [row for row in enough if row.estimator in {"permutation", "bayes"}]
 
 
-def test_clusters_that_hold_both_arms_are_dealt_within_for_a_trial_only() -> None:
+@pytest.mark.parametrize(("design", "variance"), [("randomised", "permutation"), ("comparison_cohort", "sign_flip")])
+def test_clusters_that_hold_both_arms_are_dealt_within_where_lots_were_drawn_else_their_signs(
+    design: str, variance: str
+) -> None:
     names = [f"s{number % 12}" for number in range(500)]
-    for design, status in (("randomised", "shown"), ("comparison_cohort", "not_estimable")):
-        row = only(estimate(cohort(plan_for(design, cluster="site_id"), cluster=names)), estimator="permutation")
-        assert row.status == status and bool(row.reason_nl) == (status != "shown")
+    rows = estimate(cohort(plan_for(design, cluster="site_id"), cluster=names))
+    row = only(rows, estimator="permutation")
+    assert (row.status, row.variance) == ("shown", variance)
+    assert row.conf_low is not None and row.conf_high is not None
+    assert row.conf_low < (row.estimate or 0) < row.conf_high
+
+
+def test_flipped_signs_hold_their_level_where_sites_differ_and_mix_arms() -> None:
+    """Sites differ in level and in how many of them take part; no effect."""
+    rng, held = np.random.default_rng(12), 0
+    site = np.repeat(np.arange(12), 20)
+    none = np.empty((240, 0))
+    for _ in range(60):
+        level = rng.normal(0, 0.4, 12)
+        treated = (rng.random(240) < (0.3 + 0.4 * rng.random(12))[site]).astype(float)
+        y = rng.poisson(0.8 * np.exp(level[site] + 0.3 * rng.normal(size=240))).astype(float)
+        found = sign_flip_contrast(y, treated, none, site, n_permutations=299)
+        assert (found.p_value >= 0.05) == ((found.low or 0) <= 1 <= (found.high or 9))  # type: ignore[operator]
+        held += (found.p_value or 0) > 0.05
+    assert held >= 53  # 95 % less three Monte-Carlo errors
+
+
+def test_flipped_signs_are_about_the_estimate_of_the_regression() -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(13)
+    site = np.repeat(np.arange(15), 20)
+    x = rng.normal(size=300)
+    treated = (rng.random(300) < 1 / (1 + np.exp(-x))).astype(float)
+    y = rng.poisson(np.exp(0.4 * x - 0.6 * treated)).astype(float)
+    found = sign_flip_contrast(y, treated, x[:, None], site)
+    theirs = sm.GLM(y, sm.add_constant(np.column_stack([treated, x])), family=sm.families.Poisson()).fit()
+    assert math.log(found.value or 1) == pytest.approx(float(theirs.params[1]), abs=1e-6)
+    assert found.high is not None and found.high < 1 and (found.p_value or 1) < 0.01
+    swapped = sign_flip_contrast(y, 1 - treated, x[:, None], site)
+    assert swapped.value == pytest.approx(1 / (found.value or 1), rel=1e-6)
+    with pytest.raises(EstimationError, match="one cluster"):
+        sign_flip_contrast(y, treated, x[:, None], np.zeros(300))
 
 
 def test_permutation_holds_its_level_in_few_clusters() -> None:

@@ -19,7 +19,7 @@ from effectmeter.designs.questions import Question, outcome_of
 from effectmeter.designs.rows import LEVEL, ReasonedError, not_estimable, with_estimate
 from effectmeter.designs.sample import Sample, lacks_covariates, share_without_outcome
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
-from effectmeter.estimators.permutation import permutation_contrast
+from effectmeter.estimators.permutation import permutation_contrast, sign_flip_contrast
 from effectmeter.estimators.sensitivity import (
     FEWEST_CONTROLS,
     calibrated,
@@ -140,12 +140,9 @@ def _dealt_anew(rows: Rows, sample: Sample, row: EffectRow) -> EffectRow:
             "dealing the arms anew is done for ratios of risks, rates and hazards and for means",
             "Deze controle is er niet voor deze maat.",
         )
-    mixed = _arms_mixed(sample)
-    if mixed and rows.data.plan.design != "randomised":
-        raise ReasonedError(
-            "clusters hold both arms and no lot was drawn, so there is no draw to repeat",
-            "Beide groepen komen op dezelfde plekken voor en er is niet geloot. Dan is er geen loting na te doen.",
-        )
+    # where no lot was drawn there is no draw to repeat among persons of one cluster
+    is_flipped = _arms_mixed(sample) and rows.data.plan.design != "randomised"
+    answer = sign_flip_contrast if is_flipped else permutation_contrast
     years = {
         "rate_ratio": sample.calendar_years if row.denominator == "calendar_time" else sample.free_years,
         "hazard_ratio": sample.days,
@@ -154,7 +151,7 @@ def _dealt_anew(rows: Rows, sample: Sample, row: EffectRow) -> EffectRow:
     who, cluster, strata = sample.in_contrast, sample.cluster, sample.strata
 
     def at(level: float) -> Estimate:
-        return permutation_contrast(
+        return answer(
             y[who],
             sample.treated01[who],
             _own_terms(sample)[who],

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import polars as pl
 
 from effectmeter.designs.rows import ReasonedError, not_estimable, with_counts
+from effectmeter.designs.staggered_areas_calibrated import dealt_anew
 from effectmeter.designs.staggered_areas_fits import (
     RATIOS,
     How,
@@ -27,6 +29,7 @@ from effectmeter.designs.staggered_areas_fits import (
 from effectmeter.designs.staggered_areas_panel import AreaPanel, lay_out
 from effectmeter.designs.staggered_areas_rows import Asked, estimated, fitted, row_at, served_areas
 from effectmeter.estimators.base import Estimate, EstimationError
+from effectmeter.estimators.calibration_permutation import Deals
 from effectmeter.estimators.group_time import Comparison
 from effectmeter.estimators.group_time_panel import Effect, as_percent
 from effectmeter.estimators.group_time_permutation import permutation
@@ -163,14 +166,21 @@ def beside_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:
     is_ratio = measure in RATIOS
     comparison: Comparison = "never_treated" if asked.how.comparison == "never_treated" else "not_yet_treated"
 
+    @cache
+    def deals() -> Deals:
+        return _weighed_anew(asked, area)
+
     def dealt(level: float) -> Estimate:
-        found = permutation(
-            area.panel,
-            comparison=comparison,
-            is_ratio=is_ratio,
-            level=level,
-            draws=999 if area.panel.y.size < 50_000 else 199,
-        )
+        if asked.how.estimator == "calibrated":
+            found = deals().estimate(level)
+        else:
+            found = permutation(
+                area.panel,
+                comparison=comparison,
+                is_ratio=is_ratio,
+                level=level,
+                draws=999 if area.panel.y.size < 50_000 else 199,
+            )
         return as_percent(found) if measure == "percent_change" else found
 
     rows = [
@@ -196,6 +206,18 @@ def beside_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:
             )
         )
     return rows
+
+
+def _weighed_anew(asked: Asked, area: AreaPanel) -> Deals:
+    """Return the deals of calibrated areas: the primary outcome's alone, since every deal is weighed anew."""
+    if isinstance(asked.cohorts, EstimationError):
+        raise asked.cohorts
+    if asked.role != "primary" or asked.measures[0] not in RATIOS:
+        raise ReasonedError(
+            "weighted areas are dealt anew for the primary outcome's ratio alone",
+            "Deze controle is er alleen voor de verhouding van de hoofduitkomst.",
+        )
+    return dealt_anew(area, asked.cohorts or ())
 
 
 def ring_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:

@@ -17,6 +17,7 @@ from effectmeter.designs.staggered_areas_panel import AreaPanel, lay_out, option
 from effectmeter.estimators.balance import TermBalance, balance_table, effective_sample_size
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
 from effectmeter.estimators.calibration import CalibratedPart, Calibration, calibrate, calibrated_effect
+from effectmeter.estimators.calibration_permutation import Deals, DealtPart, deal
 from effectmeter.estimators.design_matrix import build_design_matrix
 from effectmeter.estimators.group_time_panel import Effect
 from effectmeter.estimators.small_samples import exact_rate_ratio
@@ -229,6 +230,39 @@ def _exposure(area: AreaPanel, treated: NDArray[np.intp], after: NDArray[np.bool
     means = np.nansum(inside, axis=1) / np.maximum(known, 1)
     total = float(means.sum()) * int(after.sum())
     return total if total > 0.0 else float(after.sum()) * len(treated)
+
+
+def dealt_anew(area: AreaPanel, cohorts: tuple[CalibratedCohort, ...]) -> Deals:
+    """Deal the treated areas' part anew over treated and comparison areas, weights and all.
+
+    Raises
+    ------
+    ReasonedError
+        The outcome is a value, areas share clusters, or nothing came after the start.
+    """
+    if area.kind != "count" or area.panel.n_clusters < len(area.area_id):
+        raise ReasonedError(
+            "weighted areas are dealt anew for ratios of counts, and where every area stands by itself",
+            "Deze controle is er alleen voor aantallen, en als elk gebied op zichzelf staat.",
+        )
+    dealt = []
+    for cohort in cohorts:
+        part = _part(area, cohort, lambda periods, g=cohort.start: periods >= g)
+        if part is not None:
+            dealt.append(
+                DealtPart(
+                    n_treated=len(part.treated),
+                    variables=cohort.variables,
+                    total=np.concatenate([part.treated, part.comparison]),
+                    weight=cohort.calibration.weight,
+                )
+            )
+    if not dealt:
+        raise ReasonedError(
+            "no period after the start was delivered for areas that could be weighted",
+            "Van gebieden die konden worden gewogen is geen periode na de start aangeleverd.",
+        )
+    return deal(dealt)
 
 
 def calibrated_bound(area: AreaPanel, cohorts: tuple[CalibratedCohort, ...], level: float) -> Estimate:

@@ -130,7 +130,7 @@ def permutation(
             return redraws.p_value(math.exp(-effect))
 
     alpha = 1.0 - level
-    low, high = (_crossing(p_at, centre, side * width, alpha) for side in (-1.0, 1.0))
+    low, high = (crossing(p_at, centre, side * width, alpha) for side in (-1.0, 1.0))
     return Estimate(
         value=shown(centre),
         std_error=None,
@@ -171,7 +171,7 @@ def _redraw(fixed: FloatArray, moved: FloatArray, label: IntArray, never: int, d
     return _Redraws(sums, inside)
 
 
-def _crossing(p_at: Callable[[float], float], centre: float, step: float, alpha: float) -> float | None:
+def crossing(p_at: Callable[[float], float], centre: float, step: float, alpha: float) -> float | None:
     """Return where the p-value falls to `alpha` on one side of the centre; None if it does not within reach."""
     inside, outside = centre, centre
     for _ in range(8):

@@ -1,13 +1,14 @@
 """Arms dealt anew over clusters: a p-value and an interval that need no error, for few clusters of persons.
 
-Here: ratios of risks and rates, and differences in means, adjusted through residuals. Not here: the permutation of
+Here: ratios of risks and rates, and differences in means, adjusted through residuals; and signs dealt anew where nobody
+dealt the arms (`sign_flip_contrast`). Not here: the permutation of
 `before_after`, whose clusters are compared with themselves.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,55 @@ class _Problem:
     unit: NDArray[np.intp]
     arm: FloatArray
     labels: FloatArray
+    is_flipped: bool = False
+
+
+def sign_flip_contrast(
+    y: FloatArray,
+    treated01: FloatArray,
+    X: FloatArray,
+    cluster: NDArray[np.generic],
+    *,
+    size: FloatArray | None = None,
+    strata: NDArray[np.generic] | None = None,
+    is_ratio: bool = True,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 20260101,
+    level: float = 0.95,
+) -> Estimate:
+    """Compare arms that are mixed in every cluster and were not drawn, by flipping the signs of what clusters say.
+
+    Parameters, errors and result are those of `permutation_contrast`; the variance is called ``sign_flip``.
+
+    Notes
+    -----
+    For an effect r known, a cluster's contribution is the sum over its persons of the outcome's residual times what
+    covariates leave of the treatment: the effective score. Without any other effect it is as likely to be above zero as
+    below, whatever its size, so that every cluster's sign may be dealt anew. It asks independent clusters and no draw.
+
+    References
+    ----------
+    Hemerik, Goeman & Finos (2020), doi:10.1111/rssb.12369; for clusters Canay, Romano & Shaikh (2017),
+    doi:10.3982/ECTA13081.
+    """
+    inside, years, covariates = _laid_out(y, treated01, X, size, strata, is_ratio=is_ratio)
+    _, unit = np.unique(cluster[inside], return_inverse=True)
+    n_units = int(unit.max()) + 1
+    if n_units < 2:
+        raise EstimationError("everybody belongs to one cluster, so chance cannot be seen")
+    signs = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), (n_permutations, n_units))
+    problem = _Problem(
+        family="poisson" if is_ratio else "gaussian",
+        y=np.asarray(y, dtype=np.float64)[inside],
+        log_size=np.log(years[inside]),
+        treated=np.asarray(treated01, dtype=np.float64)[inside],
+        X=covariates,
+        unit=unit.astype(np.intp),
+        arm=np.ones(n_units),
+        labels=signs,
+        is_flipped=True,
+    )
+    return replace(_inverted(problem, level), variance="sign_flip")
 
 
 def permutation_contrast(
@@ -90,15 +140,8 @@ def permutation_contrast(
     Hayes & Moulton (2017), Cluster Randomised Trials, doi:10.4324/9781315370286, chapter 10.
     """
     outcome, treated = np.asarray(y, dtype=np.float64), np.asarray(treated01, dtype=np.float64)
-    years = np.ones(len(outcome)) if size is None else np.asarray(size, dtype=np.float64)
-    inside = years > 0.0
-    check_arms(treated[inside])
-    if is_ratio:
-        for arm, name in ((1.0, "treated"), (0.0, "comparison")):
-            if not outcome[inside & (treated == arm)].any():
-                raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+    inside, years, covariates = _laid_out(outcome, treated, X, size, strata, is_ratio=is_ratio)
     blocks = None if strata is None else strata[inside]
-    covariates = np.column_stack([np.ones(int(inside.sum())), X[inside], stratum_columns(blocks, int(inside.sum()))])
     unit, block = _units(cluster[inside], treated[inside], blocks)
     labels: FloatArray = np.bincount(unit, treated[inside]) / np.bincount(unit)
     problem = _Problem(
@@ -112,6 +155,28 @@ def permutation_contrast(
         labels=_deals(labels, block, n_permutations, seed),
     )
     return _inverted(problem, level)
+
+
+def _laid_out(
+    y: FloatArray,
+    treated01: FloatArray,
+    X: FloatArray,
+    size: FloatArray | None,
+    strata: NDArray[np.generic] | None,
+    *,
+    is_ratio: bool,
+) -> tuple[NDArray[np.bool_], FloatArray, FloatArray]:
+    """Return who has time at risk (n,), years (n,), and covariates with intercept and blocks of those (m, k)."""
+    outcome, treated = np.asarray(y, dtype=np.float64), np.asarray(treated01, dtype=np.float64)
+    years = np.ones(len(outcome)) if size is None else np.asarray(size, dtype=np.float64)
+    inside = years > 0.0
+    check_arms(treated[inside])
+    if is_ratio:
+        for arm, name in ((1.0, "treated"), (0.0, "comparison")):
+            if not outcome[inside & (treated == arm)].any():
+                raise SeparationError(f"nobody in the {name} arm has the event, so there is only a bound on the ratio")
+    blocks, n = None if strata is None else strata[inside], int(inside.sum())
+    return inside, years, np.column_stack([np.ones(n), X[inside], stratum_columns(blocks, n)])
 
 
 def _units(
@@ -153,11 +218,20 @@ def _residuals(problem: _Problem, effect: float) -> FloatArray:
     if problem.family == "gaussian":
         shifted = problem.y - effect * problem.treated
         rest = shifted - problem.X @ np.linalg.lstsq(problem.X, shifted)[0]
-        return np.bincount(problem.unit, rest).astype(np.float64)
+        return _summed(problem, rest, np.ones(len(rest)))
     offset = problem.log_size + effect * problem.treated
     fit = fit_glm("poisson", problem.y, problem.X, offset=offset)
     mean = np.where(fit.free, inverse_link("poisson", offset + fit.design @ fit.beta)[0], fit.mean)
-    return np.bincount(problem.unit, problem.y - mean).astype(np.float64)
+    return _summed(problem, problem.y - mean, mean)
+
+
+def _summed(problem: _Problem, residual: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the residuals' sums per unit; where signs are flipped, times what covariates leave of the treatment."""
+    if problem.is_flipped:
+        root = np.sqrt(weight)[:, None]
+        known = problem.X @ np.linalg.lstsq(root * problem.X, root[:, 0] * problem.treated)[0]
+        residual = residual * (problem.treated - known)
+    return np.bincount(problem.unit, residual).astype(np.float64)
 
 
 def _p_value(problem: _Problem, effect: float) -> tuple[float, float]:

@@ -201,8 +201,15 @@ def few_bound(counts: TrialCounts, measure: str, *, few: float, in_treated: bool
     arms = (told, n_few, other, n_other) if in_treated else (other, n_other, told, n_few)
     as_if = dict(zip(("events_treated", "n_treated", "events_comparison", "n_comparison"), arms, strict=True))
     found = mantel_haenszel(TrialCounts(**as_if), measure, level=level)
-    bounds = {"low": None} if in_treated else {"high": None}
-    return replace(found, value=None, std_error=None, p_value=None, estimator=BOUND, **bounds)
+    return replace(
+        found,
+        value=None,
+        std_error=None,
+        p_value=None,
+        low=None if in_treated else found.low,
+        high=found.high if in_treated else None,
+        estimator=BOUND,
+    )
 
 
 def collapsed(counts: TrialCounts, measure: str, *, level: float = 0.95) -> Estimate:

@@ -19,7 +19,14 @@ from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.group_time_before import pre_trend_test
 from effectmeter.estimators.sensitivity import minimum_detectable_ratio
 from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate, percent
-from effectmeter.gates.comparable import BAD_SMD, GOOD_EFFECTIVE, GOOD_SMD, LEAST_EFFECTIVE
+from effectmeter.gates.comparable import (
+    BAD_SMD,
+    BALANCE_ALPHA,
+    GOOD_EFFECTIVE,
+    GOOD_SMD,
+    LEAST_EFFECTIVE,
+    chance_of_small_smd,
+)
 from effectmeter.gates.people import ENOUGH_CLUSTERS, FEWEST_CLUSTERS
 from effectmeter.gates.power import DETECTION, IMPORTANT_RATIO, smallest_change
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
@@ -233,7 +240,8 @@ def _shown(value: float, area: AreaPanel, how: How) -> str:
 
 @gate(
     name="balance",
-    rule="Calibrated comparison areas have the treated areas' past, and enough of them carry the weight.",
+    rule="Calibrated comparison areas have the treated areas' past, and enough of them carry the weight. A large "
+    "difference fails unless so few areas cannot tell it from a small one.",
     threshold=f"SMD < {GOOD_SMD:g} after weighting, > {BAD_SMD:g} fails; effective comparison areas >= "
     f"{percent(GOOD_EFFECTIVE)} of the treated, < {percent(LEAST_EFFECTIVE)} fails",
     source="CohortMethod 6",
@@ -274,7 +282,8 @@ def _balance_finding(rows: Sequence[object], effective: float, n_treated: int) -
     worst = max(abs(float(getattr(row, "smd_after"))) for row in rows)  # noqa: B009
     share = effective / n_treated
     figure = f"largest SMD {worst:.2f} over {len(rows)} terms; {effective:.0f} effective areas for {n_treated} treated"
-    if worst > BAD_SMD or share < LEAST_EFFECTIVE:
+    is_beyond_chance = chance_of_small_smd(worst, len(rows), n_treated, effective) < BALANCE_ALPHA
+    if (worst > BAD_SMD and is_beyond_chance) or share < LEAST_EFFECTIVE:
         return Finding(
             "failed",
             figure,
@@ -284,7 +293,7 @@ def _balance_finding(rows: Sequence[object], effective: float, n_treated: int) -
             "op een paar. Vraag "
             "minder gelijkheid, of lever meer gebieden zonder programma aan.",
         )
-    if worst > GOOD_SMD or share < GOOD_EFFECTIVE:
+    if worst >= GOOD_SMD or share < GOOD_EFFECTIVE:
         return Finding(
             "warned",
             figure,

@@ -223,8 +223,7 @@ def _weighted_finding(
         rows = main
     largest = max(abs(row.smd_after) for row in rows)
     worst = max(rows, key=lambda row: abs(row.smd_after)).term
-    error = math.sqrt(1 / n_treated + 1 / max(effective, 1e-9))
-    p_value = min(1.0, len(rows) * (1 - NormalDist().cdf((largest - GOOD_SMD) / error)))
+    p_value = chance_of_small_smd(largest, len(rows), n_treated, effective)
     share = effective / n_treated
     figure = (
         f"largest SMD {largest:.2f} ({worst}); effective comparison group {effective:.0f} for {n_treated} participants"
@@ -271,6 +270,12 @@ def _weighted_finding(
         "Na weging lijken de groepen op elkaar in alles wat is gemeten.",
         pairs,
     )
+
+
+def chance_of_small_smd(largest: float, n_terms: int, n_treated: int, effective: float) -> float:
+    """Return the chance, over all terms (Bonferroni), of a difference this large where it is really `GOOD_SMD`."""
+    error = math.sqrt(1 / max(n_treated, 1) + 1 / max(effective, 1e-9))
+    return min(1.0, n_terms * (1 - NormalDist().cdf((largest - GOOD_SMD) / error)))
 
 
 def _not_computed(pairs: tuple[tuple[str, object], ...]) -> Finding:
