@@ -18,6 +18,7 @@ from effectmeter.sentences import (
     cannot_say,
     frequency_sentence,
     headline,
+    needed_sentence,
     settle_sentence,
     verdict_line,
 )
@@ -79,6 +80,16 @@ def test_the_verdict_line_is_in_natural_frequencies() -> None:
         "Of every 100 participants, 21 came into contact with the police within a year; "
         "without the programme 34 would have (27 to 41)."
     )
+
+
+def test_the_number_needed_stands_beside_where_it_has_an_end() -> None:
+    assert needed_sentence(facts(), "en") == "That is one fewer for about every 8 participants (5 to 17)."
+    assert needed_sentence(facts(), "nl") == "Dat is er één minder op ongeveer elke 8 deelnemers (5 tot 17)."
+    harm = facts(direction="more", works=False, with_programme=40, without_low=27, without_high=38)
+    assert needed_sentence(harm, "en") == "That is one more for about every 17 participants (8 to 50)."
+    assert needed_sentence(harm, "en") in verdict_line(harm, "en")
+    for open_ in (facts(direction="inconclusive"), facts(without_low=21), facts(kind="rate"), facts(without_low=None)):
+        assert needed_sentence(open_, "en") == ""
 
 
 def test_an_outcome_without_a_known_verb_is_told_with_its_label() -> None:

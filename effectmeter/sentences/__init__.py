@@ -7,7 +7,14 @@
 from effectmeter.sentences.facts import ClaimFact, Facts
 from effectmeter.sentences.limits import can_say, cannot_say
 from effectmeter.sentences.numbers import LANGUAGES, Language
-from effectmeter.sentences.verdict import answer_in_words, frequency_sentence, headline, settle_sentence, verdict_line
+from effectmeter.sentences.verdict import (
+    answer_in_words,
+    frequency_sentence,
+    headline,
+    needed_sentence,
+    settle_sentence,
+    verdict_line,
+)
 
 __all__ = [
     "LANGUAGES",
@@ -19,6 +26,7 @@ __all__ = [
     "cannot_say",
     "frequency_sentence",
     "headline",
+    "needed_sentence",
     "settle_sentence",
     "verdict_line",
 ]

@@ -124,6 +124,7 @@ def answer_in_words(facts: Facts, language: Language) -> str:
     """Return what stands below the headline: the figures in words, the other arms, and what nobody could judge."""
     said = (
         frequency_sentence(facts, language),
+        needed_sentence(facts, language),
         others_sentence(facts, language),
         start_sentence(facts, language),
     )
@@ -151,6 +152,31 @@ def frequency_sentence(facts: Facts, language: Language) -> str:
     if facts.unit == "trial":
         return units.of_trials(facts, language)
     return _ratio(facts, language) if facts.about_persons else units.ratio(facts, language)
+
+
+def needed_sentence(facts: Facts, language: Language) -> str:
+    """Return for how many participants there is one fewer, or one more; empty where it may be either.
+
+    The number needed to treat or to harm, from the figures of the sentence before it. Where the interval holds no
+    difference that number has no end, and none is told.
+
+    References
+    ----------
+    Altman (1998), Confidence intervals for the number needed to treat, doi:10.1136/bmj.317.7168.1309.
+    """
+    known = (facts.with_programme, facts.without_programme, facts.without_low, facts.without_high)
+    if facts.kind != "frequency" or facts.is_prediction or facts.direction not in {"fewer", "more"} or None in known:
+        return ""
+    sign = 1 if facts.direction == "fewer" else -1
+    differences = sorted(sign * ((count or 0) - (facts.with_programme or 0)) for count in known[1:])
+    if differences[0] < 1:
+        return ""
+    least, about, most = (number(round(facts.per / size), language, 0) for size in reversed(differences))
+    if language == "nl":
+        word = "minder" if facts.direction == "fewer" else "meer"
+        return f"Dat is er één {word} op ongeveer elke {about} deelnemers ({least} tot {most})."
+    word = "fewer" if facts.direction == "fewer" else "more"
+    return f"That is one {word} for about every {about} participants ({least} to {most})."
 
 
 def _of_every(facts: Facts, language: Language) -> str:
