@@ -17,6 +17,7 @@ from textwrap import indent
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
@@ -40,8 +41,20 @@ from pipelines.programmes import find_plan, planned, require_known, stored
 from pipelines.purge import purge
 from pipelines.verify import verify
 
+
+class _OneScreen(TyperGroup):
+    """The list of commands, which fits a screen: that `--help` helps is what its reader just found out."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.hidden = True
+        return option
+
+
 app = typer.Typer(
     name="effectmeter",
+    cls=_OneScreen,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
