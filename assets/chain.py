@@ -98,7 +98,10 @@ def _asset(plan: Plan, name: str, key: dg.AssetKey, upstream: list[dg.AssetKey])
             refusing(installation, plan.programme, name, operation),
         ):
             stands = _stands(home, plan, quarter, operation)
-            measure.metadata = _skipped(stands) if stands is not None else step(home, plan, quarter)
+            if stands is None:
+                measure.metadata = step(home, plan, quarter)
+            else:
+                measure.metadata = _as_before(operation, key, str(quarter)) | _skipped(stands)
             if name == "report":
                 stand_up(home.release_root / plan.programme, quarter)
                 if stands is None:
@@ -111,6 +114,15 @@ def _asset(plan: Plan, name: str, key: dg.AssetKey, upstream: list[dg.AssetKey])
 def _stands(home: Home, plan: Plan, quarter: Quarter, context: dg.OpExecutionContext) -> str | None:
     """Return the edition that stands for all that lies there now; None when there is work, or it was asked for."""
     return None if AGAIN in context.run.tags else unchanged(home, plan, quarter)
+
+
+def _as_before(context: dg.OpExecutionContext, key: dg.AssetKey, quarter: str) -> dict[str, Any]:
+    """Return what the step showed when it last did something, so that the interface goes on showing it."""
+    before = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[quarter]), limit=1
+    ).records
+    materialization = before[0].asset_materialization if before else None
+    return dict(materialization.metadata) if materialization is not None else {}
 
 
 def _skipped(edition: str) -> dict[str, Any]:

@@ -207,14 +207,17 @@ def _refresh_and_exit(home: Path, plans: Path, quarter: Any, prepare: Prepare | 
     code, words = 70, ""
     try:
         from effectmeter.home import Home
-        from pipelines.refresh import refresh
+        from pipelines.refresh import refresh_all
 
         with (home.parent / f"{home.name}.log").open("ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         if prepare is not None:
             prepare()
-        (ended,) = refresh(Home(home), plans, [PROGRAMME], quarter, lambda _, step: tell(step=step))
+        # every step, although nothing has changed since the release that stands
+        (ended,) = refresh_all(
+            Home(home), plans, [PROGRAMME], [quarter], lambda _, __, step: tell(step=step), again=True
+        )
         code, words = ended.exit_code, ended.refusal
     except BaseException as error:  # noqa: BLE001 - whatever comes out is what the trial is about
         from effectmeter.errors import EffectmeterError

@@ -49,7 +49,11 @@ def address(bench: Workbench, browser_path: str) -> Iterator[str]:
     ]
     with (bench.root / "ui.log").open("w") as log:
         # A session of its own, so that the web server, the daemon and their children can be ended together.
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        # sensors that wait: what a person starts must not meet a run of the delivery's own
+        environment = os.environ | {"EFFECTMETER_AUTOMATION": "off"}
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+        )
     base = f"http://127.0.0.1:{port}"
     try:
         _wait_until_serving(base, process)
