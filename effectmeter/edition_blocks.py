@@ -162,8 +162,8 @@ def _effects(findings: Findings, plan: Plan) -> list[Block]:
             clusters = [n for _, row in rows if (n := getattr(row, f"n_clusters_{role}")) is not None]
             of_arm = families.get(arm) if first.subgroup is None else None
             of_families = max(clusters, default=None) if plan.cluster == "family_id" else of_arm
-            who = people.of(arm, first.outcome, first.window_days, first.subgroup)
-            groups[role] = (max(sizes, default=None), of_families, who)
+            fingerprint = people.of(arm, first.outcome, first.window_days, first.subgroup)
+            groups[role] = (max(sizes, default=None), of_families, fingerprint)
         blocks.append(
             Block(
                 key=key,
