@@ -25,6 +25,9 @@ _COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "percent_change": ("rate_ratio", "level_ratio", "rate_difference"),
 }
 """What stands beside a measure, where the design has it: a claim may be about it."""
+_RENAME = "give the column another name in the plan, and map it under source: '<name>: <delivered name>'"
+_OF_THE_INTAKE = ("row_number", "reject_column", "reject_reason")
+"""Columns that the intake keeps beside the delivered ones."""
 _AFTER_TIME_ZERO = ("person_id", "arm", "start_date", "exit_date", "follow_up_days", "linked")
 
 
@@ -197,6 +200,22 @@ def _columns_used(plan: Plan) -> Iterator[BrokenRule]:
             yield BrokenRule((field,), f"this block belongs to design {design}, and the design is {plan.design}")
 
 
+def _column_names(plan: Plan) -> Iterator[BrokenRule]:
+    """Yield names of columns that the vault, which takes no notice of capitals, could not tell apart."""
+    named = [("adjust_for", *plan.adjust_for), ("subgroups", *plan.subgroups), ("eligibility", *plan.eligibility)]
+    named += [(field, getattr(plan, field)) for field in ("strata", "pairs", "cluster") if getattr(plan, field)]
+    named += [("outcomes", outcome.value) for outcome in plan.outcomes.values() if outcome.value is not None]
+    first: dict[str, str] = {}
+    for field, *names in named:
+        for name in names:
+            if name.casefold() in _OF_THE_INTAKE:
+                yield BrokenRule((field,), f"'{name}' is a name of the intake's own", next_step=_RENAME)
+            elif first.setdefault(name.casefold(), name) != name:
+                yield BrokenRule(
+                    (field,), f"'{name}' and '{first[name.casefold()]}' differ in capitals only", next_step=_RENAME
+                )
+
+
 def _ranges(plan: Plan) -> Iterator[BrokenRule]:
     life = plan.programme_life
     if life is not None and life.until is not None and life.until < life.from_:
@@ -290,6 +309,7 @@ _CHECKS: tuple[Callable[[Plan], Iterator[BrokenRule]], ...] = (
     _arms,
     _outcomes,
     _columns_used,
+    _column_names,
     _ranges,
     _looks,
     _claims,

@@ -118,15 +118,22 @@ def _population(how: Specification) -> str:
     return "ate" if how.estimand == "ato" and how.weights is None else how.estimand
 
 
+def _are_few(sample: Sample, how: Specification) -> bool:
+    """Return whether score intervals answer for a risk: for delivered values too, which vary less than 0 and 1 do."""
+    if sample.value is not None and (sample.value.min() < 0 or sample.value.max() > 1):
+        return False
+    return has_few_events(sample, sample.event01, how, of_persons=True)
+
+
 def _risk(sample: Sample, how: Specification, level: float) -> Pair:
-    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+    if _are_few(sample, how):
         return few_risks(sample, how, level)
     found = _risk_contrast(sample, how, level)
     return Pair(main=found.ratio, beside=found.difference, scale=found.comparison)
 
 
 def _risk_difference(sample: Sample, how: Specification, level: float) -> Pair:
-    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+    if _are_few(sample, how):
         return _only_difference(few_risks(sample, how, level))
     found = _risk_contrast(sample, how, level)
     return Pair(main=found.difference, scale=found.comparison)
@@ -145,7 +152,7 @@ def _only_difference(pair: Pair) -> Pair:
 def _odds(sample: Sample, how: Specification, level: float) -> Pair:
     if sample.value is not None and (sample.value.min() < 0 or sample.value.max() > 1):
         raise ReasonedError("odds need values between 0 and 1", "Hiervoor zijn waarden tussen 0 en 1 nodig.")
-    if sample.value is None and has_few_events(sample, sample.event01, how, of_persons=True):
+    if _are_few(sample, how):
         return few_odds(sample, how, level)
     raw = not how.is_adjusted
     return Pair(
@@ -224,7 +231,9 @@ def _mean(sample: Sample, how: Specification, level: float) -> Pair:
         variance=how.variance,
         level=level,
     )
-    return Pair(main=found, scale=float(sample.value[sample.in_contrast].std()) or 1.0)
+    own = sample.value[sample.in_contrast]
+    unit = float(np.abs(own - own[0]).max()) or 1.0  # so that no square overflows
+    return Pair(main=found, scale=unit * float(((own - own[0]) / unit).std()) or 1.0)
 
 
 _FITS: dict[str, Callable[[Sample, Specification, float], Pair]] = {

@@ -92,6 +92,8 @@ def with_estimate(
     """
     is_ratio = row.measure in RATIO_MEASURES
     low, high = _finite(estimate.low), _finite(estimate.high)
+    if low is None and high is None and _finite(estimate.value) is None:
+        return not_estimable(row, _NOTHING_TO_SAY)  # never a row that is shown and empty
     again: Callable[[float], Bounds] | None = None
     if refit is not None and not _is_wald(estimate, is_ratio=is_ratio):
         once = refit
@@ -142,6 +144,12 @@ class ReasonedError(EstimationError):
     def __init__(self, what: str, reason_nl: str) -> None:
         super().__init__(what)
         self.reason_nl = reason_nl
+
+
+_NOTHING_TO_SAY = ReasonedError(
+    "with these figures there is neither an estimate nor a bound on it; look where nothing was counted",
+    "Met deze cijfers is er geen uitkomst en ook geen grens. Kijk waar niets is geteld.",
+)
 
 
 def _sentence(text: str) -> str:

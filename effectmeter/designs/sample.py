@@ -21,6 +21,8 @@ from effectmeter.estimators.design_matrix import build_design_matrix
 DAYS_PER_YEAR = 365.25
 NO_LABEL = "-"
 """Label of persons without a stratum or pair."""
+_COUNTED = "counted: "
+"""Before the names of what was counted in a window: a plan may have a covariate called `n_events`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +146,11 @@ def assemble(
             raise EmptyArmError(f"nobody in arm '{name}' can be counted for '{outcome}'")
     joined = [(arm == name).to_numpy().astype(np.float64) for name in others if (arm == name).any()]
     has_value = value_column is not None
-    count = _floats(rows, value_column if value_column is not None else "n_events")
+    count = _floats(rows, value_column if value_column is not None else _COUNTED + "n_events")
     free, calendar = (
-        (np.ones(rows.height),) * 2 if has_value else (_years(rows, "days_free"), _years(rows, "days_calendar"))
+        (np.ones(rows.height),) * 2
+        if has_value
+        else (_years(rows, _COUNTED + "days_free"), _years(rows, _COUNTED + "days_calendar"))
     )
     return Sample(
         treated01=(arm == treated).to_numpy().astype(np.float64),
@@ -157,7 +161,7 @@ def assemble(
         pair=_labels(rows, "pair") if data.plan.pairs else None,
         event01=count if has_value else (count > 0).astype(np.float64),
         n_events=count,
-        days=np.ones(rows.height) if has_value else _floats(rows, "days_observed"),
+        days=np.ones(rows.height) if has_value else _floats(rows, _COUNTED + "days_observed"),
         free_years=free,
         calendar_years=calendar,
         has_absences=bool(np.any(free != calendar)),
@@ -206,7 +210,8 @@ def _with_window(data: AnalysisData, people: pl.DataFrame, outcome: str, window_
     if rows.height == 0:
         raise ReasonedError(f"'{outcome}' has no events table to count from", f"Voor '{outcome}' is niets te tellen.")
     rows = rows.filter(pl.col("is_complete") if window_days is not None else pl.col("days_observed") > 0)
-    return people.join(rows.drop("outcome", "period"), on="person_id", how="inner", maintain_order="left")
+    counted = rows.select("person_id", pl.all().exclude("person_id").name.prefix(_COUNTED))
+    return people.join(counted, on="person_id", how="inner", maintain_order="left")
 
 
 def _floats(rows: pl.DataFrame, column: str) -> FloatArray:

@@ -39,10 +39,14 @@ def mean_difference(
     Notes
     -----
     ``E(Y) = b0 + b1 T + X b``: the difference is b1 whatever the population, so the estimand enters by the weights.
+    It is fitted around the first value and in units of the largest distance to it, so that neither a level far from
+    zero nor a unit of measurement takes digits away.
     """
+    raw = np.asarray(value, dtype=np.float64)
+    unit = float(np.abs(raw - raw[0]).max()) or 1.0
     found = standardise(
         "gaussian",
-        np.asarray(value, dtype=np.float64),
+        (raw - raw[0]) / unit,
         np.asarray(treated01, dtype=np.float64),
         X,
         weights=weights,
@@ -52,8 +56,8 @@ def mean_difference(
         variance=variance,
     )
     return wald(
-        found.treated - found.comparison,
-        found.standard_error(1.0, -1.0, variance),
+        unit * (found.treated - found.comparison),
+        unit * found.standard_error(1.0, -1.0, variance),
         level=level,
         estimator="outcome_regression" if variance == "model" else "least_squares",
         variance=variance,
