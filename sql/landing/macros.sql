@@ -44,6 +44,10 @@ create or replace temp macro as_number(t, is_decimal_comma) as
             then try_cast(t as double)
     end;
 
+-- a yes or no that a program wrote as a truth value, where a number is asked for
+create or replace temp macro as_truth(t) as
+    case lower(t) when 'true' then 1.0 when 'false' then 0.0 end;
+
 create or replace temp macro as_finite(x) as
     case when isfinite(x) then x end;
 

@@ -155,7 +155,7 @@ def _value(building: _Statement, column: Wanted, at: int, source: SourceTable, i
         number = f"as_finite(as_number({text}, {str(is_comma).lower()}))"
         if column.name == "birth_year":
             return f"case when {number} between 1900 and 2100 then as_whole({number}) end"
-        return f"as_whole({number})" if column.type == "int" else number
+        return f"as_whole({number})" if column.type == "int" else f"coalesce({number}, as_truth({text}))"
     if column.type == "bool":
         return f"as_yes_no({text})"
     return f"as_period({text})" if column.type == "period" else text

@@ -161,7 +161,7 @@ def _stage(
 
 
 def _one_kind_of_period(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, typed: str) -> None:
-    """Refuse years among quarters, and write months that were delivered as their first or last day as months."""
+    """Refuse years among quarters, and write months that were delivered as one of their days as months."""
     kinds = connection.sql(
         f"select period_kind(period) as kind, count(*) from {identifier(typed)} "
         "where reject_reason is null and period is not null group by all order by 2 desc, 1"
@@ -176,6 +176,7 @@ def _one_kind_of_period(connection: duckdb.DuckDBPyConnection, file: DeliveredFi
     if kinds and kinds[0][0] == "days":
         months = connection.sql(
             "select bool_and(day(period::date) = 1) or bool_and(period::date = last_day(period::date)) "
+            "or (count(distinct day(period::date)) = 1 and count(distinct period) > 2) "
             f"from {identifier(typed)} where reject_reason is null and period is not null"
         ).fetchall()
         if months[0][0]:

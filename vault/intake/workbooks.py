@@ -18,22 +18,39 @@ _MOST_CELLS_IN_MEMORY = 500_000_000
 
 
 def read_parquet(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, name: str) -> RawTable:
-    """Read a Parquet file; every column as text, dates in ISO form."""
+    """Read a Parquet file; every column as text, dates in ISO form, moments as the clock said where they were kept."""
     try:
+        zones = _time_zones(file)
         described = connection.sql("describe from read_parquet($path)", params={"path": str(file.path)}).fetchall()
         header = checked_header([str(row[0]) for row in described], file.name)
-        texts = ", ".join(f"{identifier(str(row[0]))}::varchar as c{at}" for at, row in enumerate(described))
+        cells = [identifier(str(row[0])) for row in described]
+        binds = {f"zone{at}": zones[str(row[0])] for at, row in enumerate(described) if str(row[0]) in zones}
+        shown = [f"timezone($zone{at}, {cell})" if f"zone{at}" in binds else cell for at, cell in enumerate(cells)]
+        texts = ", ".join(f"{cell}::varchar as c{at}" for at, cell in enumerate(shown))
         connection.execute(
             f"create or replace temp table {identifier(name)} as "
             f"select file_row_number + 1 as row_number, null::varchar as fault, {texts} "
             "from read_parquet($path, file_row_number = true)",
-            {"path": str(file.path)},
+            {"path": str(file.path)} | binds,
         )
     except duckdb.Error as error:
         if of_the_machine(error) is not None:
             raise
         raise unreadable(file, "Parquet file") from None
     return RawTable(name, header, is_decimal_comma=False)
+
+
+def _time_zones(file: DeliveredFile) -> dict[str, str]:
+    """Return the zone of columns that hold moments in one: midnight in Amsterdam is the day before in UTC."""
+    try:
+        kinds = pl.read_parquet_schema(file.path)
+    except (pl.exceptions.PolarsError, OSError):
+        return {}  # a kind of column that only the other reader knows
+    return {
+        name: kind.time_zone
+        for name, kind in kinds.items()
+        if isinstance(kind, pl.Datetime) and kind.time_zone not in (None, "UTC")
+    }
 
 
 def read_excel(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, source: SourceTable, name: str) -> RawTable:
