@@ -90,6 +90,7 @@ def events_rules(reference_date: date) -> Iterator[Rule]:
         ),
         severity="warning",
     )
+    yield _not_delivered_twice(EVENTS)
 
 
 def absences_rules() -> Iterator[Rule]:
@@ -154,4 +155,31 @@ def person_counts_rules() -> Iterator[Rule]:
         ),
         column="period",
         severity="warning",
+    )
+    yield no_violations(
+        "person_counts_not_duplicated",
+        COUNTS,
+        Statement("expectations/duplicate_rows", ((COUNTS, ""),), quoted={"table": quoted_table(COUNTS)}),
+        Words(
+            en="No row with a count is an exact copy of another.",
+            nl="Geen rij met een aantal is een exacte kopie van een andere.",
+            do_en="Rows of a person and period add up: ask the supplier whether these are parts, or copies.",
+            do_nl="Rijen van een persoon en periode worden opgeteld: vraag of dit delen zijn, of kopieën.",
+        ),
+        severity="warning",
+    )
+    yield _not_delivered_twice(COUNTS)
+
+
+def _not_delivered_twice(table: str) -> Rule:
+    return no_violations(
+        f"{table.removeprefix('landing.')}_not_delivered_twice",
+        table,
+        Statement("expectations/delivered_twice", ((table, ""),), quoted={"table": quoted_table(table)}),
+        Words(
+            en="The table is no copy of itself: not every row is there twice or more.",
+            nl="De tabel is geen kopie van zichzelf: niet elke rij staat er twee of meer keer in.",
+            do_en="Ask the supplier for the file once over; here everything would be counted twice.",
+            do_nl="Vraag de leverancier om het bestand één keer; nu zou alles dubbel tellen.",
+        ),
     )

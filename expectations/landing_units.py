@@ -103,8 +103,10 @@ def _starts_rules(plan: Plan) -> Iterator[Rule]:
         Words(
             en="Every start is written like the periods, or as a date; a date only where periods are no bare numbers.",
             nl="Elke start is geschreven zoals de perioden, of als datum; niet als datum bij kale nummers.",
-            do_en="Map numbers that mean never (0, 9999) to '' under source.areas.columns.adopted_period.values.",
-            do_nl="Zet getallen die nooit betekenen (0, 9999) op '' onder source.areas.columns.adopted_period.values.",
+            do_en="Map numbers that mean never (0, 9999) to '' under source.areas.columns.adopted_period.values; where "
+            "0 means before the data, map it to the first period.",
+            do_nl="Zet getallen die nooit betekenen (0, 9999) op '' onder source.areas.columns.adopted_period.values. "
+            "Betekent 0 dat het eerder begon, zet die dan op de eerste periode.",
         ),
     )
     yield no_violations(
