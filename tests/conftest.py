@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder with real studies (../shared/data) is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def forks() -> ForkServerContext:
+    """Processes that are forked from one that has everything imported: killing one costs no start of Python."""
+    context = multiprocessing.get_context("forkserver")
+    rooms = ["expectations", "assets.steps", "vault.intake", "effectmeter.designs.registry", "pipelines.refresh"]
+    context.set_forkserver_preload(rooms)
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import random
 import resource
@@ -31,14 +30,6 @@ from vault.connection import open_vault
 from vault.ledger import read_ledger
 
 PROGRAMME = "scared-straight"
-
-
-@pytest.fixture(scope="module")
-def forks() -> ForkServerContext:
-    """Processes that are forked from one that has everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["expectations", "assets.steps", "vault.intake", "effectmeter.designs.registry"])
-    return context
 
 
 @pytest.fixture(scope="module")
