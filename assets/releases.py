@@ -10,6 +10,7 @@ from typing import Any
 
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
+from effectmeter.passport import require_known
 from effectmeter.quarters import Quarter
 from effectmeter.results import ClaimRuling, EffectRow, GateResult, as_record
 
@@ -47,8 +48,9 @@ def _not_refreshed(what: str, programme: str, quarter: Quarter, there: list[str]
 
 
 def read_passport(edition: Path) -> dict[str, Any]:
-    """Return an edition's evidence passport."""
+    """Return an edition's evidence passport; refuse that of a newer version."""
     passport: dict[str, Any] = json.loads((edition / "passport.json").read_text(encoding="utf-8"))
+    require_known(passport, str(edition))
     return passport
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from effectmeter.errors import EffectmeterError
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.release import Cleared
@@ -20,7 +21,10 @@ from effectmeter.sentences import LANGUAGES, headline, verdict_line
 from effectmeter.shapes import SHAPES
 from effectmeter.verdicts import primary_row
 
-SCHEMA = "effectmeter/passport/1"
+FORM = 1
+"""Of the passports that this version writes. A new field that may be absent keeps the form; any other change is a new
+one, and then older forms stay readable: releases are never written again."""
+SCHEMA = f"effectmeter/passport/{FORM}"
 
 CONCEPT = "CONCEPT"
 
@@ -106,6 +110,24 @@ def build_passport(
             "n_suppressed": cleared.n_suppressed,
         },
     }
+
+
+def require_known(passport: Any, where: str) -> None:
+    """Refuse a passport that a newer version wrote, before anything is said of its release.
+
+    Raises
+    ------
+    EffectmeterError
+        Its form is newer than `FORM`. What is no passport at all is let through: who reads it says what it lacks.
+    """
+    form = str(passport.get("schema", "") if isinstance(passport, Mapping) else "").rpartition("/")[2]
+    if form.isdecimal() and int(form) > FORM:
+        raise EffectmeterError(
+            f"this release was written by a newer version of Effectmeter (passport of form {int(form)})",
+            where=where,
+            allowed=f"forms up to {FORM}",
+            next_step="install that version, or a later one (docs/how-to/upgrade.md); the release is untouched",
+        )
 
 
 def undated(passport: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pipelines.approve import approve
 from pipelines.checklist import checklist
 from pipelines.doctor import doctor
 from pipelines.export import export
+from pipelines.migrations import migrate
 from pipelines.options import (
     FromOption,
     HomeOption,
@@ -393,6 +394,7 @@ def ui(
 app.command(short_help="Approve a release that somebody else refreshed.")(approve)
 app.command(short_help="Verify a release without the data.")(verify)
 app.command(short_help="Delete vaults past their retention period.")(purge)
+app.command(short_help="Bring what an older version left to this one's form.")(migrate)
 app.command()(export)
 app.command(short_help="Look the whole installation over.")(doctor)
 app.command(short_help="Print a TARGET or STROBE checklist, filled in.")(checklist)

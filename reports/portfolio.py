@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from effectmeter.passport import require_known
 from effectmeter.quarters import Quarter
 from effectmeter.sentences import LANGUAGES, Language
 from effectmeter.sentences.numbers import count, day_in_words, number
@@ -79,6 +80,7 @@ def _editions(programme: Path) -> list[Path]:
 
 def _passport(edition: Path) -> dict[str, Any]:
     passport: dict[str, Any] = json.loads((edition / "passport.json").read_text(encoding="utf-8"))
+    require_known(passport, str(edition))
     return passport
 
 

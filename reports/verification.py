@@ -22,6 +22,7 @@ from effectmeter.passport import (
     is_same_person,
     passport_sha256,
     passport_text,
+    require_known,
     seal_of,
 )
 from effectmeter.passport_schema import faults_of
@@ -108,6 +109,7 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, str]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         return None, "cannot be read: it is no JSON"
+    require_known(document, str(path.parent))
     faults = faults_of(document)
     if faults:
         return None, f"does not have the form of a passport ({'; '.join(faults[:3])})"

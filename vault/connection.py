@@ -20,6 +20,7 @@ import duckdb
 
 from effectmeter.errors import BusyError, EffectmeterError
 from effectmeter.home import Home
+from vault.forms import require_known, stamp
 from vault.keys import Key, is_plain, key_of, record_key
 from vault.scratch import SUFFIX, clear_stale, held
 
@@ -169,16 +170,18 @@ def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 raise _told(error, path) from None
             raise
         else:
-            _publish(connection, working, path)
+            _publish(connection, working, path, is_whole=True)
         finally:
             connection.close()
 
 
-def _publish(connection: duckdb.DuckDBPyConnection, working: Path, path: Path) -> None:
-    """Bring the working copy to rest and move it over the vault."""
+def _publish(connection: duckdb.DuckDBPyConnection, working: Path, path: Path, *, is_whole: bool = False) -> None:
+    """Bring the working copy to rest and move it over the vault; stamp its form when the writer came to its end."""
     with suppress(duckdb.TransactionException):
         connection.execute("rollback")
     try:
+        if is_whole:
+            stamp(connection)
         connection.execute("force checkpoint vault")
         connection.close()
     except duckdb.Error as error:
@@ -207,9 +210,15 @@ def _opened(
 ) -> duckdb.DuckDBPyConnection:
     """Connect, and tell in words of ours what is wrong with the vault called `path`."""
     try:
-        return _connect(database, key, scratch, read_only=read_only)
+        connection = _connect(database, key, scratch, read_only=read_only)
+        try:
+            require_known(connection, path)
+        except BaseException:
+            connection.close()
+            raise
     except duckdb.Error as error:
         raise _told(error, path) from None
+    return connection
 
 
 def _connect(database: Path, key: Key, scratch: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -16,6 +16,7 @@ from effectmeter.editions import Entry
 from effectmeter.home import Home
 from effectmeter.suppressions import Suppression
 from vault.connection import open_vault
+from vault.forms import form_of, migrated
 from vault.results import read_results, write_results
 
 _TABLE = "ledger.entries"
@@ -27,12 +28,15 @@ def ledger_path(home: Home, programme: str) -> Path:
 
 
 def read_ledger(home: Home, programme: str) -> tuple[Entry, ...]:
-    """Return everything that was published of a programme, oldest first; nothing before the first release."""
+    """Return everything that was published of a programme, oldest first; nothing before the first release.
+
+    A ledger of an older form is read as one of this form; `write_ledger` then writes it so.
+    """
     path = ledger_path(home, programme)
     if not path.exists():
         return ()
     with open_vault(path, read_only=True) as connection:
-        return read_results(connection, _TABLE, Entry)
+        return migrated(read_results(connection, _TABLE, Entry), form_of(connection))
 
 
 def write_ledger(home: Home, programme: str, entries: Sequence[Entry]) -> None:
