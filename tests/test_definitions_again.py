@@ -13,9 +13,11 @@ from workbench import QUARTER, Workbench
 
 from assets.releases import editions, latest_edition, read_passport
 from assets.unchanged import unchanged
+from effectmeter.errors import UsageError
 from effectmeter.plan_io import load_plan
 from effectmeter.runlog import newest_lines
 from effectmeter.standing import read_standings
+from pipelines.cli import quarters_of
 from pipelines.following import outdated
 from pipelines.refresh import Refreshed, refresh_all
 
@@ -139,3 +141,23 @@ def _newest(bench: Workbench, quarter: Any) -> Path:
 def test_the_plan_above_is_a_plan(tmp_path: Path) -> None:
     (tmp_path / "proef.yaml").write_text(yaml.safe_dump(plan()), encoding="utf-8")
     assert load_plan(tmp_path / "proef.yaml").programme == "proef"
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "last", "found"),
+    [
+        (["2026-Q3", "2026-Q1"], None, None, "2026-Q1 2026-Q3"),
+        ([], "2025-Q3", "2026-Q2", "2025-Q3 2025-Q4 2026-Q1 2026-Q2"),
+        (["2024-Q1"], "2026-Q1", "2026-Q1", "2024-Q1 2026-Q1"),
+    ],
+)
+def test_quarters_are_asked_for_by_name_or_as_a_row(
+    labels: list[str], first: str | None, last: str | None, found: str
+) -> None:
+    assert " ".join(map(str, quarters_of(labels, first, last))) == found
+
+
+@pytest.mark.parametrize(("first", "last"), [(None, "2026-Q1"), ("2026-Q2", "2026-Q1"), ("1900-Q1", "2026-Q1")])
+def test_a_row_of_quarters_that_is_none_is_wrong_usage(first: str | None, last: str) -> None:
+    with pytest.raises(UsageError):
+        quarters_of([], first, last)
