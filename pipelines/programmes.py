@@ -7,7 +7,6 @@ from pathlib import Path
 
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
-from effectmeter.plan_rules import listed, nearest
 
 
 def require_known(programme: str, known: Collection[str], folder: Path) -> None:
@@ -20,6 +19,8 @@ def require_known(programme: str, known: Collection[str], folder: Path) -> None:
     """
     if programme in known:
         return
+    from effectmeter.plan_rules import listed, nearest  # with them come the models of a plan, which take their time
+
     raise UsageError(
         f"there is no plan for '{programme[:60]}' in {folder}",
         where="--programme",

@@ -331,3 +331,14 @@ def test_loading_definitions_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_imports_no_model_before_a_command_needs_one() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, pipelines.cli; print([m for m in ('pydantic', 'dagster', 'polars', 'duckdb') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
