@@ -15,6 +15,7 @@ from effectmeter.home import Home, programmes_folder
 from effectmeter.plan import Plan
 from effectmeter.plan_io import load_plan
 from pipelines.automation import JOB_NAME, Clock, build_delivery_sensor, build_quarterly_schedule, clock
+from pipelines.cluster import build_cluster_jobs
 from pipelines.following import build_deadline_sensor, build_ending_sensors, build_outdated_sensor
 
 RETRIES = 2
@@ -52,7 +53,8 @@ def build_definitions(
         What the sensors take for the time.
     """
     home = home or Home.from_environment()
-    plans, faults = read_plans(programmes_folder(programmes))
+    folder = programmes_folder(programmes)
+    plans, faults = read_plans(folder)
     chains = [build_chain(plan) for plan in plans.values()]
     portfolio = build_portfolio([chain.programme for chain in chains])
     assets = [asset for chain in chains for asset in chain.assets] + [portfolio]
@@ -64,7 +66,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets + [build_faulty_plan(programme, fault) for programme, fault in faults.items()],
         asset_checks=[check for chain in chains for check in chain.checks],
-        jobs=[job],
+        jobs=[job, *build_cluster_jobs(list(plans), home, folder)],
         schedules=[build_quarterly_schedule(chains, plans, home, portfolio.key)],
         sensors=[
             build_delivery_sensor(chains, plans, home, portfolio.key, clock),

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from effectmeter.errors import EffectmeterError, UsageError
+from pipelines.cluster import ONE_AT_A_TIME
 from pipelines.services import SECRETS, SERVICES, service_command, service_environment
 from pipelines.webserver import NAMES
 
@@ -81,8 +82,8 @@ def test_dagster_takes_its_settings_as_they_ship(tmp_path: Path) -> None:
     settings, _ = dagster_instance_config(str(tmp_path))
     assert settings["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
     assert not settings["telemetry"]["enabled"]
-    (limit,) = settings["concurrency"]["runs"]["tag_concurrency_limits"]
-    assert (limit["key"], limit["limit"]) == ("programme", 1)
+    limits = settings["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert {limit["key"]: limit["limit"] for limit in limits} == {"programme": 1, next(iter(ONE_AT_A_TIME)): 1}
     workspace = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())
     checked = validate_config(WORKSPACE_CONFIG_SCHEMA, workspace)
     assert checked.success, checked.errors
