@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken small docs examples site notebook pictures audit clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken cluster small docs examples site notebook pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -82,6 +82,9 @@ broken: $(STAMP) ## Try some five hundred broken deliveries and plans, and fuzz 
 
 small: $(STAMP) ## Time a small programme, cold and warm (a minute); rewrites benchmarks/small.md
 	@$(BIN)/python benchmarks/small.py
+
+cluster: $(DOCS_STAMP) ## Run twenty programmes in one process and on two workers (an hour); rewrites benchmarks/cluster.md
+	@$(BIN)/python benchmarks/cluster.py
 
 docs: $(STAMP) ## Regenerate JSON Schemas and the reference pages
 	@$(BIN)/python -m pipelines.generated
