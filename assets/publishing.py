@@ -11,7 +11,7 @@ import dagster as dg
 from assets.gate import read_checks, require_built, require_checked
 from assets.metadata import picture
 from assets.provenance import record_plan, software, who
-from assets.releases import STAGING, latest_edition, next_edition_name, read_passport
+from assets.releases import STAGING, edition_before, latest_edition, next_edition_name, read_passport
 from assets.staging import (
     clean,
     fresh_staging,
@@ -29,6 +29,7 @@ from effectmeter.plan import Plan
 from effectmeter.plan_io import plan_hash
 from effectmeter.quarters import Quarter
 from effectmeter.recomputing import recomputed_because
+from effectmeter.since import since
 
 
 def release_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
@@ -115,6 +116,8 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             passport["edition"] = next_edition_name(folder)
             if newest is not None:
                 passport["recomputed"] = recomputed_because(read_passport(newest), passport)
+            before = edition_before(home, plan.programme, quarter)
+            passport["since"] = None if before is None else since(read_passport(before), passport)
             clean(staging)
             write_release(staging, cleared, passport, plan)
             keep_for_approval(staging)

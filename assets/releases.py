@@ -29,6 +29,13 @@ def latest_edition(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def edition_before(home: Home, programme: str, quarter: Quarter) -> Path | None:
+    """Return the edition that a new one follows: its quarter's newest, else that of the quarter before; or None."""
+    quarters = sorted((home.release_root / programme).glob("*-Q[1-4]"), key=lambda path: path.name)
+    found = [latest_edition(path) for path in quarters if path.name <= str(quarter)]
+    return next((edition for edition in reversed(found) if edition is not None), None)
+
+
 def find_edition(home: Home, programme: str, quarter: Quarter) -> Path:
     """Return the newest edition of a programme's quarter, or say that there is none."""
     edition = latest_edition(home.releases(programme, quarter))

@@ -28,7 +28,7 @@ SCHEMA = f"effectmeter/passport/{FORM}"
 
 CONCEPT = "CONCEPT"
 
-OF_THE_RUN = ("edition", "made", "recomputed", "approved", "marks", "approval", "files", "seal")
+OF_THE_RUN = ("edition", "made", "recomputed", "since", "approved", "marks", "approval", "files", "seal")
 """The fields that belong to one run and its approval, not to what was found. Beside them ``first_used`` and ``quarter``
 in the plan's history: the day, and the quarter, that a plan met outcomes. The rest of a passport, and all of
 ``effects.csv``, is the same for the same delivery, plan and code; see `undated`."""
@@ -75,6 +75,7 @@ def build_passport(
         "edition": edition,
         "made": dict(made or {}),
         "recomputed": None,
+        "since": None,
         "design": plan.design,
         "synthetic": plan.synthetic,
         "approved": False,

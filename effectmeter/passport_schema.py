@@ -98,6 +98,9 @@ class Passport(_Part):
     recomputed: Recomputed | None = Field(
         None, description="which edition of the quarter this one follows, and why; empty for the first"
     )
+    since: dict[str, Any] | None = Field(
+        None, description="what the edition before said, and what became different; empty for a programme's first"
+    )
     design: str = Field(description="how is compared")
     synthetic: bool = Field(description="whether the data are made up")
     approved: bool = Field(description="whether a second person approved it")

@@ -24,6 +24,7 @@ from effectmeter.sentences import (
 )
 from effectmeter.sentences.methods import subgroup_words
 from effectmeter.sentences.numbers import count, day_in_words, interval, number
+from effectmeter.sentences.since import since_sentences
 from effectmeter.sentences.units import PERIODS
 from effectmeter.sentences.verdict import synthetic_sentence
 from effectmeter.sentences.wording import DESIGNS, RULINGS, gate_name, gate_question, gate_words, outcome_label
@@ -99,6 +100,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         e_value=e_value_sentence(cleared, plan, language),
         tipping=tipping_sentence(cleared, language),
         anyway=_anyway(cleared, plan, language),
+        since=_since(cleared, plan, passport, language),
         checks=_checks(cleared, language),
         quality=_quality(cleared, language),
         research=research_facts(cleared, plan, passport, language),
@@ -130,6 +132,24 @@ def _age(cleared: Cleared, language: Language) -> str:
     """Return of which quarter the figures are, where too little was new since to show newer ones."""
     row = primary_row(cleared.rows)
     return "" if row is None or row.figures_of == cleared.quarter else text("older", language).format(row.figures_of)
+
+
+def _since(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], language: Language) -> tuple[str, ...]:
+    """Return what changed since the edition before, and why."""
+    row = primary_row(cleared.rows)
+    return since_sentences(
+        passport.get("since"),
+        language,
+        quarter=cleared.quarter,
+        reference_date=date.fromisoformat(passport["reference_date"]),
+        direction=cleared.facts.direction,
+        row=row,
+        people={found["arm"]: found["persons"] for found in cleared.tables["numbers"].to_dicts()},
+        names={arm: figures.arm_name(plan, arm, language) for arm in (*plan.arms.treated, plan.arms.comparison)},
+        unit=cleared.facts.unit,
+        decimals=2 if row is None else figures.places(row),
+        has_decisions=cleared.facts.unit == "person" and any(o.event == "conviction" for o in plan.outcomes.values()),
+    )
 
 
 def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, ...]:

@@ -209,6 +209,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "nl": "Wat overblijft: {} keer zo veel als verwacht ({}). Bij 1 is er geen effect.",
         "en": "What remains: {} times as much as expected ({}). At 1 there is no effect.",
     },
+    "since": {"nl": "Wat is er veranderd sinds de vorige uitgave?", "en": "What changed since the last edition?"},
     "quality": {"nl": "Hoe goed zijn de gegevens?", "en": "How good are the data?"},
     "quality_all": {
         "nl": "Alle {} controles zijn in orde.",

@@ -187,6 +187,7 @@ class ReportView:
     e_value: str
     tipping: str
     anyway: AnywayView | None
+    since: tuple[str, ...]
     checks: tuple[CheckView, ...]
     quality: str
     research: tuple[FactView, ...]
