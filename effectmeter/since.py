@@ -27,9 +27,9 @@ def since(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``quarter``, ``edition``, ``reference_date``, ``direction``, ``headline``, ``figure`` and ``people`` of the one
-        before; ``gates_lost`` and ``gates_won``, which failed only now, and only then; ``plan`` (the dotted fields that
-        changed, where known), ``data`` and ``software``: whether they did.
+        ``quarter``, ``edition``, ``reference_date``, ``direction``, ``maryland``, ``headline``, ``figure``, ``people``
+        and ``claims`` of the one before; ``gates_lost`` and ``gates_won``, which failed only now, and only then;
+        ``plan`` (the dotted fields that changed, where known), ``data`` and ``software``: whether they did.
     """
     lost, won = _failed(now) - _failed(before), _failed(before) - _failed(now)
     primary = before["figures"]["primary"] or {}
@@ -38,9 +38,13 @@ def since(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
         "edition": before["edition"],
         "reference_date": before["reference_date"],
         "direction": before["verdict"]["direction"],
+        "maryland": before["verdict"]["maryland"],
         "headline": dict(before["headline"]),
         "figure": {name: primary.get(name) for name in _FIGURE} if primary else None,
         "people": {row["arm"]: row["persons"] for row in before["figures"]["numbers"]},
+        "claims": [
+            {name: claim.get(name, "") for name in ("words", "contrast", "ruling")} for claim in before["claims"]
+        ],
         "gates_lost": sorted(lost),
         "gates_won": sorted(won),
         "plan": changed_fields(before, now) if before["plan"]["hash"] != now["plan"]["hash"] else None,

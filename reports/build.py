@@ -143,6 +143,8 @@ def _since(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], language: 
         quarter=cleared.quarter,
         reference_date=date.fromisoformat(passport["reference_date"]),
         direction=cleared.facts.direction,
+        maryland=cleared.facts.maryland,
+        claims=cleared.claims,
         row=row,
         people={found["arm"]: found["persons"] for found in cleared.tables["numbers"].to_dicts()},
         names={arm: figures.arm_name(plan, arm, language) for arm in (*plan.arms.treated, plan.arms.comparison)},

@@ -12,7 +12,7 @@ import pytest
 from assets.releases import edition_before
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
-from effectmeter.results import EffectRow
+from effectmeter.results import ClaimRuling, EffectRow
 from effectmeter.sentences import LANGUAGES, Language
 from effectmeter.sentences.since import since_sentences
 from effectmeter.since import since
@@ -21,7 +21,8 @@ BEFORE: dict[str, Any] = {
     "quarter": "2026-Q2",
     "edition": "002",
     "reference_date": "2026-06-30",
-    "verdict": {"direction": "inconclusive"},
+    "verdict": {"direction": "inconclusive", "maryland": 3},
+    "claims": [{"words": "twee keer minder", "contrast": "t vs c", "ruling": "not_established"}],
     "headline": {"nl": "We weten het nog niet.", "en": "We do not know yet."},
     "figures": {
         "primary": {
@@ -65,6 +66,20 @@ def row(**changed: Any) -> EffectRow:
     return EffectRow(**(made | changed))
 
 
+def claim(ruling: str) -> ClaimRuling:
+    return ClaimRuling(
+        words="twee keer minder",
+        source="",
+        outcome="police_contact",
+        measure="risk_ratio",
+        value=0.5,
+        ruling=ruling,  # type: ignore[arg-type]
+        sentence="",
+        sentence_nl="",
+        contrast="t vs c",
+    )
+
+
 def said(
     language: Language = "en",
     now: dict[str, Any] | None = None,
@@ -73,12 +88,15 @@ def said(
     quarter: str = "2026-Q3",
     until: date = date(2026, 9, 30),
     direction: str = "inconclusive",
+    maryland: int = 3,
+    ruling: str = "not_established",
+    before: dict[str, Any] | None = None,
     primary: EffectRow | None = None,
     people: dict[str, int | None] | None = None,
     has_decisions: bool = False,
     unit: str = "person",
 ) -> str:
-    found = None if first else since(BEFORE, copy.deepcopy(BEFORE) if now is None else now)
+    found = None if first else since(before or BEFORE, copy.deepcopy(BEFORE) if now is None else now)
     return " | ".join(
         since_sentences(
             found,
@@ -86,6 +104,8 @@ def said(
             quarter=quarter,
             reference_date=until,
             direction=direction,
+            maryland=maryland,
+            claims=[claim(ruling)],
             row=row() if primary is None else primary,
             people={"treated": 430, "comparison": None} if people is None else people,
             names={"treated": "Participants", "comparison": "Comparison"},
@@ -131,10 +151,16 @@ def test_how_the_figure_moved(primary: EffectRow, words: str) -> None:
 def test_a_figure_that_was_not_there_before() -> None:
     hidden = copy.deepcopy(BEFORE)
     hidden["figures"]["primary"] |= {"status": "hidden", "estimate": None}
-    found = since(hidden, BEFORE)
-    assert found["figure"] is not None and found["figure"]["estimate"] is None
-    nothing = changed(figures={"primary": None, "numbers": []})
-    assert since(nothing, BEFORE)["figure"] is None
+    for before in (hidden, changed(figures={"primary": None, "numbers": []})):
+        assert "There is a figure now." in said(before=before)
+        assert "figure" not in said(before=before, primary=row(status="hidden", estimate=None))
+    assert "There is a figure now." not in said()
+
+
+def test_strength_and_rulings_that_changed() -> None:
+    assert "The evidence was 3 of 5. Now it is 4." in said(maryland=4) and "of 5" not in said()
+    assert "“twee keer minder” was: not established. Now it is: supported." in said(ruling="supported")
+    assert "The claim" not in said()
 
 
 @pytest.mark.parametrize(
@@ -153,9 +179,10 @@ def test_plan_and_software_are_reasons(now: dict[str, Any], words: str) -> None:
 
 
 def test_gates_that_turned() -> None:
-    now = changed(gates=[{"gate": "size", "status": "warned"}, {"gate": "follow_up", "status": "failed"}])
-    text = said(now=now)
-    assert "is no longer passed" in text and "no longer stands in the way" in text
+    lost = said(now=changed(gates=[{"gate": "size", "status": "failed"}, {"gate": "follow_up", "status": "failed"}]))
+    won = said(now=changed(gates=[{"gate": "size", "status": "warned"}, {"gate": "follow_up", "status": "passed"}]))
+    assert "is no longer passed" in lost and "stands in the way" not in lost
+    assert "no longer stands in the way" in won and "is no longer passed" not in won
     assert "is no longer passed" not in said() and "stands in the way" not in said()
 
 

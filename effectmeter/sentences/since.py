@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from effectmeter.results import EffectRow
+from effectmeter.results import ClaimRuling, EffectRow
 from effectmeter.sentences.facts import Language
 from effectmeter.sentences.numbers import day_in_words, interval, number
-from effectmeter.sentences.wording import gate_name
+from effectmeter.sentences.wording import RULINGS, gate_name
 
 _WORDS: Mapping[str, Mapping[Language, str]] = {
     "first": {
@@ -31,8 +31,8 @@ _WORDS: Mapping[str, Mapping[Language, str]] = {
     "figure": {"nl": "Het cijfer was {} ({}). Nu is het {} ({}).", "en": "The figure was {} ({}). Now it is {} ({})."},
     "figure_same": {"nl": "Het cijfer is gelijk gebleven.", "en": "The figure has not changed."},
     "figure_held": {
-        "nl": "Het cijfer is nog dat van {}. Er kwamen te weinig mensen bij om veilig een nieuw te tonen.",
-        "en": "The figure is still that of {}. Too few people were added to show a new one safely.",
+        "nl": "Het cijfer is nog dat van {}. Een nieuw cijfer zou te veel zeggen over wie erbij kwam of wegging.",
+        "en": "The figure is still that of {}. A new one would tell too much of who joined or left.",
     },
     "figure_gone": {
         "nl": "Toen was er een cijfer. Nu is het niet te tonen.",
@@ -45,6 +45,11 @@ _WORDS: Mapping[str, Mapping[Language, str]] = {
     "figure_other": {
         "nl": "Het cijfer gaat nu over iets anders. De twee zijn niet te vergelijken.",
         "en": "The figure is about something else now. The two cannot be compared.",
+    },
+    "strength": {"nl": "De bewijskracht was {} van 5. Nu is die {}.", "en": "The evidence was {} of 5. Now it is {}."},
+    "claim": {
+        "nl": "De uitspraak “{}” was: {}. Nu is die: {}.",
+        "en": "The claim “{}” was: {}. Now it is: {}.",
     },
     "longer": {
         "nl": "De gegevens lopen nu tot en met {}. Toen was dat {}.",
@@ -87,6 +92,8 @@ def since_sentences(
     quarter: str,
     reference_date: date,
     direction: str,
+    maryland: int,
+    claims: Sequence[ClaimRuling],
     row: EffectRow | None,
     people: Mapping[str, int | None],
     names: Mapping[str, str],
@@ -100,8 +107,8 @@ def since_sentences(
     ----------
     found
         What `effectmeter.since.since` returned; None for a first edition.
-    quarter, reference_date, direction, row, people
-        Of this edition: the primary row, and cleared numbers per arm.
+    quarter, reference_date, direction, maryland, claims, row, people
+        Of this edition: its verdict and rulings, the primary row, and cleared numbers per arm.
     names
         The arms in words.
     unit
@@ -135,7 +142,20 @@ def since_sentences(
     gates = [
         say(f"gate_{how}", gate_name(gate, language, unit)) for how in ("lost", "won") for gate in found[f"gates_{how}"]
     ]
-    return (first, *_figure(found, row, quarter, language, decimals), *gates, *(why or [say("nothing")]))
+    strength = [] if maryland == found["maryland"] else [say("strength", found["maryland"], maryland)]
+    figure = _figure(found, row, quarter, language, decimals)
+    return (first, *figure, *strength, *_claims(found, claims, language), *gates, *(why or [say("nothing")]))
+
+
+def _claims(found: Mapping[str, Any], claims: Sequence[ClaimRuling], language: Language) -> Iterator[str]:
+    """Say of each public claim that was ruled on before how its ruling changed."""
+    before = {(claim["words"], claim["contrast"]): claim["ruling"] for claim in found["claims"]}
+    for claim in claims:
+        then = before.get((claim.words, claim.contrast))
+        if then is not None and then != claim.ruling:
+            yield _WORDS["claim"][language].format(
+                claim.words, RULINGS[then][language], RULINGS[claim.ruling][language]
+            )
 
 
 def _figure(
