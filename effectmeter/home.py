@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from effectmeter.errors import EffectmeterError
 from effectmeter.quarters import Quarter
 
 
@@ -55,6 +56,24 @@ class Home:
     def dagster(self) -> Path:
         """The Dagster instance that the user interface and the command line share."""
         return self.root / "dagster"
+
+
+def plan_files(folder: Path) -> list[Path]:
+    """Return the files with plans in a folder, in order of name; none where there is no such folder.
+
+    Raises
+    ------
+    EffectmeterError
+        This account may not look into the folder.
+    """
+    try:
+        return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+    except PermissionError:
+        raise EffectmeterError(
+            "the folder with analysis plans cannot be read (permission denied)",
+            where=str(folder),
+            next_step="give this account the right to read there, or choose another folder with --programmes",
+        ) from None
 
 
 def programmes_folder(folder: Path | None = None) -> Path:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from effectmeter.errors import EffectmeterError, PlanError
+from effectmeter.home import plan_files
 from effectmeter.plan import Plan
 from effectmeter.plan_rules import RulesError, listed, nearest
 from effectmeter.plan_template import plan_template
@@ -107,7 +108,7 @@ def load_plans(folder: Path) -> dict[str, Plan]:
     PlanError
         With the faults of all plans together, or when the folder is missing or has no plans.
     """
-    paths = sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+    paths = plan_files(folder)
     if not paths:
         missing = "there is no such folder" if not folder.is_dir() else "there are no plans (*.yaml) here"
         raise _all(

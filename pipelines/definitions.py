@@ -11,7 +11,7 @@ from assets.chain import build_chain, build_faulty_plan
 from assets.installation import Installation
 from assets.portfolio import build_portfolio
 from effectmeter.errors import EffectmeterError
-from effectmeter.home import Home, programmes_folder
+from effectmeter.home import Home, plan_files, programmes_folder
 from effectmeter.plan import Plan
 from effectmeter.plan_io import load_plan
 from pipelines.automation import JOB_NAME, Clock, build_delivery_sensor, build_quarterly_schedule, clock
@@ -26,7 +26,7 @@ def read_plans(folder: Path) -> tuple[dict[str, Plan], dict[str, str]]:
     """Return the sound plans by programme, and the faults of the others by file stem."""
     plans: dict[str, Plan] = {}
     faults: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in plan_files(folder):
         try:
             plan = load_plan(path)
         except EffectmeterError as error:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from effectmeter.errors import UsageError
-from effectmeter.home import Home
+from effectmeter.home import Home, plan_files
 
 
 def require_known(programme: str, known: Collection[str], folder: Path) -> None:
@@ -37,7 +37,7 @@ def find_plan(folder: Path, programme: str) -> Path:
 
 def planned(folder: Path) -> set[str]:
     """Return the programmes that have a plan in a folder."""
-    return {path.stem for path in folder.glob("*.yaml") if not path.name.startswith(".")}
+    return {path.stem for path in plan_files(folder)}
 
 
 def stored(home: Home) -> set[str]:
