@@ -13,7 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,9 +236,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def judge(
-    stage: Stage, home: Path, fault: str, moment: str, ended: Ended, mend: Callable[[], None] | None = None
+    stage: Stage,
+    home: Path,
+    fault: str,
+    moment: str,
+    ended: Ended,
+    mend: Callable[[], None] | None = None,
+    editions: Sequence[str] = ("002",),
 ) -> Trial:
-    """Look at what a fault left, mend what its words say must be mended, refresh plainly, and look again."""
+    """Look at what a fault left, mend what its words say must be mended, refresh plainly, and look again.
+
+    In the end the newest edition must be one of `editions`, with the figures of an undisturbed refresh.
+    """
     trial = Trial(fault, moment, ending(ended), "", "", "")
     if ended.code == 70:
         trial.faults.append(f"words that are not ours: {ended.words[:300]}")
@@ -258,8 +267,8 @@ def judge(
     newest = sorted(stage.releases(home).glob("[0-9][0-9][0-9]"))[-1]
     is_same = (newest / "effects.csv").read_bytes() == stage.wanted
     trial.again = "same effects.csv" if is_same else "another effects.csv"
-    if not is_same or newest.name != "002":
-        trial.faults.append(f"edition {newest.name} differs from the undisturbed 002")
+    if not is_same or newest.name not in editions:
+        trial.faults.append(f"edition {newest.name} is not the undisturbed {' or '.join(editions)}")
     if unknown := _unknown_releases(stage, home):
         trial.faults.append(f"the ledger: {unknown}")
     left = [path.name for folder in (stage.vault(home).parent, stage.releases(home)) for path in folder.glob(".*")]
