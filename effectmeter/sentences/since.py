@@ -11,8 +11,7 @@ from datetime import date
 from typing import Any
 
 from effectmeter.results import ClaimRuling, EffectRow
-from effectmeter.sentences.facts import Language
-from effectmeter.sentences.numbers import day_in_words, interval, number
+from effectmeter.sentences.numbers import Language, day_in_words, interval, number
 from effectmeter.sentences.wording import RULINGS, gate_name
 
 _WORDS: Mapping[str, Mapping[Language, str]] = {
