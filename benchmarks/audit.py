@@ -34,6 +34,7 @@ ACCEPTED = (
 """Licences whose works may be used by one under EUPL-1.2: permissive, file-level copyleft, or named in its appendix."""
 REVIEWED = {
     "axe-playwright-python": "MIT by its licence file, which its metadata do not repeat; carries axe-core, MPL-2.0",
+    "psycopg2-binary": "LGPL with exceptions by its metadata and licence file; used as it is, through SQLAlchemy",
     "docutils": "public domain and BSD, but for an editor's helper under GPL-3, which nothing imports",
 }
 

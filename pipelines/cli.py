@@ -52,6 +52,13 @@ class _OneScreen(TyperGroup):
             option.hidden = True
         return option
 
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)
+        for param in params:
+            if param.name == "show_completion":
+                param.help = "Show completion for the current shell."
+        return params
+
 
 app = typer.Typer(
     name="effectmeter",

@@ -218,6 +218,19 @@ LANDING_DEFECTS: dict[str, Defect] = {
     ),
     "events_within_follow_up": _row(_E, "366 as event_day", "person_id = 'p08'"),
     "events_not_duplicated": _row(_E, "person_id as person_id", "person_id = 'p09'"),
+    "events_not_delivered_twice": Defect(
+        f"insert into {_E} select * from {_E}",
+        frozenset(
+            {
+                "events_not_duplicated",
+                "rate_police_contact_within_bounds",
+                "rate_police_contact_not_drifting",
+                "rate_serious_not_drifting",
+                "rate_victim_registration_not_drifting",
+            }
+        ),
+        is_alone=True,
+    ),
     "events_person_id_no_direct_identifiers": Defect(
         f"insert into {_E} select * replace ({_MAIL} as person_id) from {_E} where person_id = 'p10' limit 1",
         frozenset({"events_person_id_exists"}),
@@ -282,6 +295,12 @@ COUNTS_DEFECTS: dict[str, Defect] = {
     "person_counts_count_at_least_0": _set(_C, '"count" = -1', "p07"),
     "person_counts_days_at_least_1": _set(_C, "days = 0", "p08"),
     "person_counts_both_periods": Defect(f"delete from {_C} where person_id = 'p09' and period = 'after'"),
+    "person_counts_not_duplicated": _row(_C, "person_id as person_id", "person_id = 'p12'"),
+    "person_counts_not_delivered_twice": Defect(
+        f"insert into {_C} select * from {_C}",
+        frozenset({"person_counts_not_duplicated"}),
+        is_alone=True,
+    ),
     "person_counts_outcome_no_direct_identifiers": Defect(
         f"insert into {_C} values ('p10', 'before', {_MAIL}, 1, 1), ('p10', 'after', {_MAIL}, 1, 1)"
     ),

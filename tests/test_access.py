@@ -331,7 +331,7 @@ def test_an_audit_that_found_nothing_out_is_not_taken_for_a_clean_one(
 
     def knowing(_: str, wanted: Path) -> tuple[dict[str, Any], str]:
         hole = {"id": "CVE-2024-22195", "fix_versions": ["3.1.3"]}
-        is_canary = "3.1.2" in wanted.read_text(encoding="utf-8")
+        is_canary = "jinja2==3.1.2" in wanted.read_text(encoding="utf-8")
         return {"dependencies": [{"name": "jinja2", "version": "3.1.2", "vulns": [hole] if is_canary else []}]}, ""
 
     monkeypatch.setattr(recipe, "pip_audit", knowing)
