@@ -17,7 +17,7 @@ from textwrap import indent
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from effectmeter.errors import EffectmeterError, UsageError
 from effectmeter.home import Home, programmes_folder
@@ -55,7 +55,7 @@ class _OneScreen(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         params = super().get_params(ctx)
         for param in params:
-            if param.name == "show_completion":
+            if isinstance(param, TyperOption) and param.name == "show_completion":
                 param.help = "Show completion for the current shell."
         return params
 

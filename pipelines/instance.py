@@ -4,6 +4,7 @@ import os
 from importlib.resources import files
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from assets.installation import QUARTERS
 from assets.locks import alone_in
@@ -52,6 +53,12 @@ def open_instance(home: Home) -> dg.DagsterInstance:
             f"the data folder cannot be written ({os.strerror(error.errno or 0)})",
             where=str(home.root),
             next_step="give this account the right to write there, or choose another folder with --home",
+        ) from None
+    except SQLAlchemyError:  # its texts quote statements and what was written with them
+        raise EffectmeterError(
+            "Dagster's storage cannot be read or written: the disk is full, or a file there is damaged",
+            where=str(home.dagster),
+            next_step="make room on the disk and try again; `effectmeter doctor` says what else may be wrong",
         ) from None
     return instance
 
