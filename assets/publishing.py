@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import dagster as dg
 from assets.gate import read_checks, require_built, require_checked
 from assets.metadata import picture
 from assets.provenance import record_plan, software, who
-from assets.releases import STAGING, edition_before, latest_edition, next_edition_name, read_passport
+from assets.releases import STAGING, editions_before, latest_edition, next_edition_name, read_passport
 from assets.staging import (
     clean,
     fresh_staging,
@@ -116,8 +117,7 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             passport["edition"] = next_edition_name(folder)
             if newest is not None:
                 passport["recomputed"] = recomputed_because(read_passport(newest), passport)
-            before = edition_before(home, plan.programme, quarter)
-            passport["since"] = None if before is None else since(read_passport(before), passport)
+            passport["since"] = _since(home, plan, quarter, passport)
             clean(staging)
             write_release(staging, cleared, passport, plan)
             keep_for_approval(staging)
@@ -126,6 +126,14 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     drawn = {"effects": forest_svg(cleared, plan), "balance": balance_svg(cleared, plan)}
     pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
     return pictures | report_metadata(edition) | {"edition": what}
+
+
+def _since(home: Home, plan: Plan, quarter: Quarter, passport: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how a release differs from the newest one before it that can be read: a damaged one holds nothing up."""
+    for edition in editions_before(home, plan.programme, quarter):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return since(read_passport(edition), passport)
+    return None
 
 
 def _says_the_same(newest: Path, passport: dict[str, Any]) -> bool:

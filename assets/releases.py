@@ -29,11 +29,10 @@ def latest_edition(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def edition_before(home: Home, programme: str, quarter: Quarter) -> Path | None:
-    """Return the edition that a new one follows: its quarter's newest, else that of the quarter before; or None."""
-    quarters = sorted((home.release_root / programme).glob("*-Q[1-4]"), key=lambda path: path.name)
-    found = [latest_edition(path) for path in quarters if path.name <= str(quarter)]
-    return next((edition for edition in reversed(found) if edition is not None), None)
+def editions_before(home: Home, programme: str, quarter: Quarter) -> list[Path]:
+    """Return the editions that a new one follows, newest first: its quarter's own, then those of earlier quarters."""
+    quarters = sorted((home.release_root / programme).glob("*-Q[1-4]"), key=lambda path: path.name, reverse=True)
+    return [edition for path in quarters if path.name <= str(quarter) for edition in reversed(editions(path))]
 
 
 def find_edition(home: Home, programme: str, quarter: Quarter) -> Path:

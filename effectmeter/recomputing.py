@@ -52,7 +52,7 @@ def recomputed_because(before: Mapping[str, Any], now: Mapping[str, Any]) -> dic
         because.append("software")
     if not because:
         because = ["repaired" if before.get("content_hash") == now.get("content_hash") else "context"]
-    return {"edition": before["edition"], "because": because, "changed": changed_fields(before, now)}
+    return {"edition": before["edition"], "because": because, "changed": _changed(before, now)}
 
 
 def recomputed_words(recomputed: Mapping[str, Any], language: Language) -> str:
@@ -79,7 +79,7 @@ def _at(passport: Mapping[str, Any], part: str, name: str) -> Any:
     return (passport.get(part) or {}).get(name)
 
 
-def changed_fields(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the plan's fields that changed from one passport to the other, by the plan's history."""
     history: Sequence[Mapping[str, Any]] = now["plan"]["history"]
     hashes = [entry["hash"] for entry in history]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from effectmeter.recomputing import changed_fields
+from effectmeter.recomputing import recomputed_because
 
 _FIGURE = ("outcome", "measure", "window_days", "estimate", "conf_low", "conf_high", "status")
 
@@ -29,7 +29,7 @@ def since(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     dict
         ``quarter``, ``edition``, ``reference_date``, ``direction``, ``maryland``, ``headline``, ``figure``, ``people``
         and ``claims`` of the one before; ``gates_lost`` and ``gates_won``, which failed only now, and only then;
-        ``plan`` (the dotted fields that changed, where known), ``data`` and ``software``: whether they did.
+        ``because`` and ``changed``, as `effectmeter.recomputing.recomputed_because` has them.
     """
     lost, won = _failed(now) - _failed(before), _failed(before) - _failed(now)
     primary = before["figures"]["primary"] or {}
@@ -47,11 +47,7 @@ def since(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "gates_lost": sorted(lost),
         "gates_won": sorted(won),
-        "plan": changed_fields(before, now) if before["plan"]["hash"] != now["plan"]["hash"] else None,
-        "data": before["data"].get("delivery_hash") != now["data"].get("delivery_hash"),
-        "software": any(
-            before["software"].get(name) != now["software"].get(name) for name in ("effectmeter", "code_hash")
-        ),
+        **recomputed_because(before, now),
     }
 
 

@@ -150,7 +150,7 @@ def _since(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], language: 
         names={arm: figures.arm_name(plan, arm, language) for arm in (*plan.arms.treated, plan.arms.comparison)},
         unit=cleared.facts.unit,
         decimals=2 if row is None else figures.places(row),
-        has_decisions=cleared.facts.unit == "person" and any(o.event == "conviction" for o in plan.outcomes.values()),
+        has_decisions="events" in plan.source and "decided_on" in plan.source["events"].columns,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assets.releases import edition_before
+from assets.publishing import _since
+from assets.releases import editions_before
 from effectmeter.home import Home
+from effectmeter.plan_io import load_plan
 from effectmeter.quarters import Quarter
 from effectmeter.results import ClaimRuling, EffectRow
 from effectmeter.sentences import LANGUAGES, Language
@@ -18,6 +21,7 @@ from effectmeter.sentences.since import since_sentences
 from effectmeter.since import since
 
 BEFORE: dict[str, Any] = {
+    "content_hash": "then",
     "quarter": "2026-Q2",
     "edition": "002",
     "reference_date": "2026-06-30",
@@ -96,7 +100,7 @@ def said(
     has_decisions: bool = False,
     unit: str = "person",
 ) -> str:
-    found = None if first else since(before or BEFORE, copy.deepcopy(BEFORE) if now is None else now)
+    found = None if first else since(before or BEFORE, changed() if now is None else now)
     return " | ".join(
         since_sentences(
             found,
@@ -117,7 +121,7 @@ def said(
 
 
 def changed(**parts: Any) -> dict[str, Any]:
-    return copy.deepcopy(BEFORE) | parts
+    return copy.deepcopy(BEFORE) | {"content_hash": "now"} | parts
 
 
 def test_first_edition_says_only_that() -> None:
@@ -219,11 +223,33 @@ def test_every_sentence_is_short(language: Language) -> None:
     assert all(len(sentence.split()) <= 15 for sentence in sentences)
 
 
-def test_the_edition_before_is_this_quarters_newest_or_else_the_last_quarters(tmp_path: Path) -> None:
+def test_an_edition_that_was_damaged_is_the_reason() -> None:
+    same = said(
+        quarter="2026-Q2", until=date(2026, 6, 30), before=changed(content_hash="c"), now=changed(content_hash="c")
+    )
+    assert "damaged and has been made again" in same and "Nothing changed" not in same
+    assert "damaged" not in said()
+
+
+def test_editions_before_newest_first_and_never_later_ones(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert edition_before(home, "p", Quarter.parse("2026-Q3")) is None
-    for place in ("2025-Q4/001", "2026-Q2/001", "2026-Q2/002", "2026-Q4/001"):
+    assert editions_before(home, "p", Quarter.parse("2026-Q3")) == []
+    for place in ("2025-Q4/001", "2026-Q2/001", "2026-Q2/002", "2026-Q3/001", "2026-Q4/001"):
         (home.release_root / "p" / place).mkdir(parents=True)
-    assert edition_before(home, "p", Quarter.parse("2026-Q3")) == home.release_root / "p" / "2026-Q2" / "002"
-    (home.release_root / "p" / "2026-Q3" / "001").mkdir(parents=True)
-    assert edition_before(home, "p", Quarter.parse("2026-Q3")) == home.release_root / "p" / "2026-Q3" / "001"
+    found = [
+        edition.relative_to(home.release_root / "p").as_posix()
+        for edition in editions_before(home, "p", Quarter.parse("2026-Q3"))
+    ]
+    assert found == ["2026-Q3/001", "2026-Q2/002", "2026-Q2/001", "2025-Q4/001"]
+
+
+def test_a_damaged_edition_before_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    texts = {"2026-Q1/001": json.dumps(BEFORE), "2026-Q2/001": "{}", "2026-Q2/002": "half of a passp"}
+    for place, text in texts.items():
+        folder = home.release_root / "tarp" / place
+        folder.mkdir(parents=True)
+        (folder / "passport.json").write_text(text, encoding="utf-8")
+    plan = load_plan(Path(__file__).parents[1] / "programmes" / "tarp.yaml")
+    found = _since(home, plan, Quarter.parse("2026-Q3"), copy.deepcopy(BEFORE))
+    assert found is not None and found["headline"] == BEFORE["headline"]

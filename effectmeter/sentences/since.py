@@ -69,6 +69,10 @@ _WORDS: Mapping[str, Mapping[Language, str]] = {
         "nl": "De software waarmee is gerekend, is gewijzigd.",
         "en": "The software that computed it has changed.",
     },
+    "repaired": {
+        "nl": "De vorige uitgave was beschadigd en is opnieuw gemaakt.",
+        "en": "The edition before was damaged and has been made again.",
+    },
     "gate_lost": {
         "nl": "De toets ‘{}’ is niet meer gehaald.",
         "en": "The test ‘{}’ is no longer passed.",
@@ -115,7 +119,7 @@ def since_sentences(
     decimals
         Of the primary figure.
     has_decisions
-        Whether an outcome waits for decisions of a court (event type ``conviction``).
+        Whether dates of decisions are delivered, so that an outcome may wait for them.
     """
 
     def say(key: str, *parts: object) -> str:
@@ -130,13 +134,7 @@ def since_sentences(
     why = [
         *_longer(found, reference_date, language, has_decisions=has_decisions),
         *_people(found, people, names, unit, language),
-        *([say("corrected")] if found["data"] and found["quarter"] == quarter else []),
-        *(
-            []
-            if found["plan"] is None
-            else [say("plan_fields", ", ".join(found["plan"])) if found["plan"] else say("plan")]
-        ),
-        *([say("software")] if found["software"] else []),
+        *_reasons(found, language, is_same_quarter=found["quarter"] == quarter),
     ]
     gates = [
         say(f"gate_{how}", gate_name(gate, language, unit)) for how in ("lost", "won") for gate in found[f"gates_{how}"]
@@ -144,6 +142,19 @@ def since_sentences(
     strength = [] if maryland == found["maryland"] else [say("strength", found["maryland"], maryland)]
     figure = _figure(found, row, quarter, language, decimals)
     return (first, *figure, *strength, *_claims(found, claims, language), *gates, *(why or [say("nothing")]))
+
+
+def _reasons(found: Mapping[str, Any], language: Language, *, is_same_quarter: bool) -> Iterator[str]:
+    """Say what differed in what the edition was made from; another quarter has another delivery of itself."""
+    because, fields = found["because"], ", ".join(found["changed"])
+    if "delivery" in because and is_same_quarter:
+        yield _WORDS["corrected"][language]
+    if "plan" in because:
+        yield _WORDS["plan_fields"][language].format(fields) if fields else _WORDS["plan"][language]
+    if "version" in because or "software" in because:
+        yield _WORDS["software"][language]
+    if "repaired" in because:
+        yield _WORDS["repaired"][language]
 
 
 def _claims(found: Mapping[str, Any], claims: Sequence[ClaimRuling], language: Language) -> Iterator[str]:
