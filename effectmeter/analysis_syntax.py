@@ -163,12 +163,13 @@ def _r_series(table: AnalysisTable) -> list[str]:
     ]
 
 
+_HARTUNG_KNAPP = 'm <- update(m, test = if (m$tau2 > 0) "knha" else "adhoc")'
 _METAFOR = {"odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 
 
 def _r_trials(table: AnalysisTable) -> list[str]:
     method = table.primary.estimator if table.primary is not None else "reml_hk"
-    options = {"dl_wald": 'method = "DL"', "reml_wald": 'method = "REML"'}.get(method, 'method = "REML", test = "knha"')
+    options = {"dl_wald": 'method = "DL"'}.get(method, 'method = "REML"')
     if "events_treated" in table.frame.columns and table.measure in _METAFOR:
         call = (
             f'rma(measure = "{_METAFOR[table.measure]}", ai = events_treated, n1i = n_treated, '
@@ -181,6 +182,7 @@ def _r_trials(table: AnalysisTable) -> list[str]:
     return [
         "library(metafor)",
         f"m <- {call}",
+        *(() if method.endswith("_wald") else (_HARTUNG_KNAPP,)),
         f'cat("estimate", format({shown}, digits = 10), "\\n")',
         "print(predict(m, transf = exp))" if "exp" in shown else "print(predict(m))",
     ]

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from effectmeter.estimators.base import ConvergenceError, Estimate, EstimationError, FloatArray
-from effectmeter.estimators.sandwich import quantile, wald
+from effectmeter.estimators.sandwich import wald
 
 Method = Literal["reml_hk", "reml_wald", "dl_wald"]
 MEAN, PREDICTION = "mean", "prediction"
@@ -114,8 +114,10 @@ def pool(
     -----
     With weights ``1 / (v + tau2)`` the Wald error is ``1 / sqrt(sum w)``, and Hartung and Knapp's is
     ``sqrt(sum w (y - m)^2 / ((k - 1) sum w))``. The latter is arbitrarily small where trials happen to agree (a tiny
-    Q). It is then guarded: whenever its interval is narrower than Wald's, Wald's is given ("hybrid 2" of Jackson et
-    al.), and the row says ``model``.
+    Q), and with few trials that happens by luck while they do differ. Where no variance between trials is seen (tau2
+    is 0) it is therefore not taken below Wald's, and the quantile stays t(k - 1): Knapp and Hartung's own correction,
+    metafor's ``test="adhoc"``. Elsewhere it is metafor's ``test="knha"`` as it is. Falling back on Wald's interval
+    instead ("hybrid 2" of Jackson et al.) left wide spread unseen: see benchmarks/trials_coverage.md.
 
     The prediction interval has the same quantile as the mean's interval: t(k - 1) for ``reml_hk``, normal for the
     others, as metafor. The older t(k - 2) of Higgins et al. does not reduce to the mean's interval where tau2 is 0,
@@ -125,9 +127,10 @@ def pool(
 
     References
     ----------
-    DerSimonian & Laird (1986), doi:10.1016/0197-2456(86)90046-2; Hartung & Knapp (2001), doi:10.1002/sim.791;
-    Viechtbauer (2005), doi:10.3102/10769986030003261; Higgins, Thompson & Spiegelhalter (2009),
-    doi:10.1111/j.1467-985X.2008.00552.x; Jackson, Law, Rücker & Schwarzer (2017), doi:10.1002/sim.7411.
+    DerSimonian & Laird (1986), doi:10.1016/0197-2456(86)90046-2; Hartung & Knapp (2001), doi:10.1002/sim.791; Knapp &
+    Hartung (2003), doi:10.1002/sim.1482; Viechtbauer (2005), doi:10.3102/10769986030003261; Higgins, Thompson &
+    Spiegelhalter (2009), doi:10.1111/j.1467-985X.2008.00552.x; Jackson, Law, Rücker & Schwarzer (2017),
+    doi:10.1002/sim.7411.
     """
     y, v = _checked(estimates, variances)
     tau2 = tau2_dl(y, v) if method == "dl_wald" else tau2_reml(y, v)
@@ -137,8 +140,7 @@ def pool(
     chosen, df, name = plain, None, "model"
     if method == "reml_hk":
         own = float(weight @ (y - mean) ** 2) / ((len(y) - 1) * float(weight.sum()))
-        if quantile(level, len(y) - 1.0) * math.sqrt(own) >= quantile(level, None) * math.sqrt(plain):
-            chosen, df, name = own, len(y) - 1.0, "hartung_knapp"
+        chosen, df, name = own if tau2 > 0.0 else max(own, plain), len(y) - 1.0, "hartung_knapp"
     is_prediction = what == PREDICTION
     error = math.sqrt(chosen + tau2) if is_prediction else math.sqrt(chosen)
     variance = PREDICTION if is_prediction else name

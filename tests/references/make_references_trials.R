@@ -29,7 +29,9 @@ for (set in names(sets)) for (measure in c("OR", "RR", "RD")) {
   e <- with_counts(escalc, d, measure = measure, drop00 = measure != "RD")
   e <- e[!is.na(e$yi), ]
   for (i in seq_len(min(nrow(e), 3))) do.call(put, setNames(list(case, e$yi[i], e$vi[i]), c("case", paste0(c("y", "v"), i))))
-  fits <- list(reml_hk = rma(yi, vi, data = e, test = "knha", control = tight), reml_wald = rma(yi, vi, data = e, control = tight),
+  # Hartung and Knapp's error; where no variance between trials is seen not below Wald's
+  wald <- rma(yi, vi, data = e, control = tight)
+  fits <- list(reml_hk = rma(yi, vi, data = e, test = if (wald$tau2 > 0) "knha" else "adhoc", control = tight), reml_wald = wald,
                dl_wald = rma(yi, vi, data = e, method = "DL"))
   for (name in names(fits)) {
     m <- fits[[name]]; p <- predict(m)
@@ -49,7 +51,8 @@ for (set in names(sets)) for (measure in c("OR", "RR", "RD")) {
     put(paste(case, "peters", sep = "_"), slope = peters[2, 1], std_error = peters[2, 2], p_value = peters[2, 4])
   }
   if (set == "scared") for (i in 1:nrow(e)) {
-    m <- rma(yi, vi, data = e[-i, ], test = "knha", control = tight)
+    m <- rma(yi, vi, data = e[-i, ], control = tight)
+    m <- update(m, test = if (m$tau2 > 0) "knha" else "adhoc")
     put(paste0(case, "_without", i), estimate = m$b, std_error = m$se)
   }
 }
@@ -95,7 +98,7 @@ for (case in list(list("bound", bound), list("scared", sets$scared))) {
 
 # ---- Hartung and Knapp where trials happen to agree, and where there are three
 for (case in list(list("agree", c(-0.31, -0.30, -0.29, -0.30), rep(0.04, 4)), list("three", c(-0.5, 0.1, -0.2), c(0.03, 0.05, 0.02)))) {
-  for (test in c("knha", "z")) {
+  for (test in c("knha", "adhoc", "z")) {
     m <- rma(case[[2]], case[[3]], test = test, control = tight); p <- predict(m)
     put(paste(case[[1]], test, sep = "_"), estimate = m$b, low = m$ci.lb, high = m$ci.ub, predict_low = p$pi.lb, predict_high = p$pi.ub)
   }
