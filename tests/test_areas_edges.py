@@ -129,6 +129,25 @@ def test_areas_that_had_started_are_left_out_and_counted() -> None:
     assert "3 areas had started" in gate.sentence
 
 
+def test_two_way_effects_keep_areas_that_had_started() -> None:
+    """As published panels do: the coefficient of least squares with an indicator per area and period, on all rows."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(7)
+    start = np.array([0.0] * 3 + [3.0] * 4 + [5.0] * 4 + [np.nan] * 6)
+    values = rng.normal(10.0, 1.0, (len(start), 8)) + np.arange(8)
+    plan = area_plan({"index": {"measures": ["mean_difference"]}}, areas={"estimator": "twoway_fe"})
+    data = study(plan, frames(start, {"index": ("value", values)}))
+    found = rows_of(data)[0]
+    area, period = (each.ravel() for each in np.indices(values.shape))
+    treated = (np.arange(8)[None, :] >= np.nan_to_num(start, nan=np.inf)[:, None]).ravel().astype(float)
+    X = np.column_stack([treated, np.eye(len(start))[area], np.eye(8)[period][:, 1:]])
+    assert found.estimate == pytest.approx(float(sm.OLS(values.ravel(), X).fit().params[0]), rel=1e-9)
+    assert (found.n_treated, found.n_comparison) == (11, 14)  # areas that start later serve until they do
+    clusters = next(gate for gate in DESIGN.gates(data, DESIGN.compare(data), (found,)) if gate.gate == "clusters")
+    assert "3 areas had started" in clusters.sentence and "left out" not in clusters.sentence
+
+
 def test_a_start_after_the_last_period_is_never() -> None:
     start, counts = counted(n_treated=30, n_comparison=30)
     late = np.where(np.isnan(start) & (np.arange(60) < 40), 99, start)

@@ -116,11 +116,16 @@ def effect_of(area: AreaPanel, how: How, aggregation: Aggregation = "simple") ->
 def fixed_effects(area: AreaPanel, rings: int | None = None) -> TwoWayFit:
     """Fit area and period effects with the treated indicator first and then the rings.
 
+    Areas that had started in their first period are in it, as in published panels: they have no change of their own to
+    show, but they do have a part in the course of time. Where effects grow this compares with what grows as well,
+    which is why other estimators stand beside it (Goodman-Bacon 2021, doi:10.1016/j.jeconom.2021.03.014).
+
     Parameters
     ----------
     rings
         How many rings enter, the nearest first; by default all of those around treated areas.
     """
+    area = area.with_always or area
     whole = area if area.ring_areas is None else area.ring_areas
     numbers = ring_numbers(area)
     if area.ring_areas is not None and rings is None and not rings_are_dated(area):

@@ -46,7 +46,9 @@ class AreaPanel:
     ring, ring_start
         (n,) distance ring (NaN: far or not delivered) and, for rings, when exposure began (`NEVER` when unknown).
     n_always
-        Areas that had started in their first period, left out.
+        Areas that had started in their first period, left out: nothing came before.
+    with_always
+        The same with those areas in it, for two-way effects, which let them show the course of time; None without.
     n_rings
         Areas in rings around treated ones, left out of the comparison.
     ring_areas
@@ -68,6 +70,7 @@ class AreaPanel:
     n_always: int
     n_rings: int = 0
     ring_areas: AreaPanel | None = field(default=None, repr=False)
+    with_always: AreaPanel | None = field(default=None, repr=False)
     period_years: float | None = None
 
     @cached_property
@@ -91,6 +94,7 @@ class AreaPanel:
             ring=self.ring[areas],
             ring_start=self.ring_start[areas],
             ring_areas=None,
+            with_always=None,
         )
 
     def numbers(self, served: BoolArray | None = None) -> Counts:
@@ -153,7 +157,20 @@ def lay_out(data: AnalysisData, outcome: str, areas: pl.DataFrame | None = None)
         )
     whole = _whole(data.plan, outcome, kind, areas, rows)
     always = always_treated(whole.panel)
-    whole = replace(whole.keep(~always), n_always=int(always.sum()))
+    compared = _compared(whole.keep(~always))
+    if not always.any():
+        return compared
+    return replace(compared, n_always=int(always.sum()), with_always=_compared(whole))
+
+
+def _compared(whole: AreaPanel) -> AreaPanel:
+    """Return the panel without the areas in rings around treated ones, which are kept beside it.
+
+    Raises
+    ------
+    ReasonedError
+        No area starts within the periods, or there is nothing to compare with.
+    """
     if not whole.is_treated.any():
         raise ReasonedError(
             "no area starts after its first period and within those delivered; deliver periods before the start",

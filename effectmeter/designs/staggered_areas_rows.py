@@ -101,7 +101,8 @@ def main_measures(asked: Asked, area: AreaPanel | None) -> Iterator[tuple[str, s
 def main_rows(asked: Asked, area: AreaPanel) -> list[EffectRow]:
     """Return the measures that the plan asks for, and what stands beside them."""
     effect = fitted(asked, area, asked.how)
-    counts = area.numbers(_served(asked, area))
+    used = (area.with_always or area) if asked.how.estimator == "twoway_fe" else area
+    counts = used.numbers(_served(asked, used))
     return [
         estimated(asked, with_counts(asked.row(measure, analysis), counts), area, effect)
         for measure, analysis in main_measures(asked, area)

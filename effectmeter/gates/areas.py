@@ -75,14 +75,18 @@ def clusters(data: AnalysisData, comparability: Comparability, effects: Sequence
             continue
         served = served_areas(area, how_of(data.plan))
         numbers = tuple(len(np.unique(area.panel.cluster[side])) for side in (area.is_treated, served))
-        findings.append(_clusters_finding(numbers, _left_out(area), pairs))
+        is_two_way = how_of(data.plan).estimator == "twoway_fe"
+        findings.append(_clusters_finding(numbers, _left_out(area, is_two_way=is_two_way), pairs))
     return fold("clusters", threshold, findings)
 
 
-def _left_out(area: AreaPanel) -> tuple[str, str]:
+def _left_out(area: AreaPanel, *, is_two_way: bool) -> tuple[str, str]:
     """Say which areas are not compared."""
     words, words_nl = "", ""
-    if area.n_always:
+    if area.n_always and is_two_way:
+        words += f" {area.n_always} areas had started in their first period: they show only the course of time."
+        words_nl += f" {area.n_always} gebieden waren al begonnen in de eerste periode. Die tonen alleen de tijd."
+    elif area.n_always:
         words += f" {area.n_always} areas had started in their first period and are left out: nothing came before."
         words_nl += f" {area.n_always} gebieden waren al begonnen in de eerste periode. Die tellen niet mee."
     if area.n_rings:
