@@ -24,6 +24,7 @@ from assets.staging import (
     staged,
     writing,
 )
+from effectmeter.edition_history import history, told
 from effectmeter.editions import reconcile
 from effectmeter.home import Home
 from effectmeter.plan import Plan
@@ -117,7 +118,9 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             passport["edition"] = next_edition_name(folder)
             if newest is not None:
                 passport["recomputed"] = recomputed_because(read_passport(newest), passport)
-            passport["since"] = _since(home, plan, quarter, passport)
+            before = _before(home, plan, quarter)
+            passport["since"] = _since(before, passport)
+            passport["history"] = _history(before, passport)
             clean(staging)
             write_release(staging, cleared, passport, plan)
             keep_for_approval(staging)
@@ -128,12 +131,31 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
     return pictures | report_metadata(edition) | {"edition": what}
 
 
-def _since(home: Home, plan: Plan, quarter: Quarter, passport: dict[str, Any]) -> dict[str, Any] | None:
-    """Return how a release differs from the newest one before it that can be read: a damaged one holds nothing up."""
+def _before(home: Home, plan: Plan, quarter: Quarter) -> list[dict[str, Any]]:
+    """Return the passports of the editions that a release follows, newest first: a damaged one holds nothing up."""
+    found = []
     for edition in editions_before(home, plan.programme, quarter):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return since(read_passport(edition), passport)
+        with suppress(OSError, ValueError):
+            found.append(read_passport(edition))
+    return found
+
+
+def _since(before: list[dict[str, Any]], passport: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how a release differs from the newest one before it that says what it must."""
+    for earlier in before:
+        with suppress(KeyError, TypeError):
+            return since(earlier, passport)
     return None
+
+
+def _history(before: list[dict[str, Any]], passport: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the editions before said of the main figure, oldest first."""
+    legible = []
+    for earlier in reversed(before):
+        with suppress(KeyError, TypeError, AttributeError):
+            told(earlier)
+            legible.append(earlier)
+    return history(legible, passport)
 
 
 def _says_the_same(newest: Path, passport: dict[str, Any]) -> bool:

@@ -28,7 +28,7 @@ SCHEMA = f"effectmeter/passport/{FORM}"
 
 CONCEPT = "CONCEPT"
 
-OF_THE_RUN = ("edition", "made", "recomputed", "since", "approved", "marks", "approval", "files", "seal")
+OF_THE_RUN = ("edition", "made", "recomputed", "since", "history", "approved", "marks", "approval", "files", "seal")
 """The fields that belong to one run and its approval, not to what was found. Beside them ``first_used`` and ``quarter``
 in the plan's history: the day, and the quarter, that a plan met outcomes. The rest of a passport, and all of
 ``effects.csv``, is the same for the same delivery, plan and code; see `undated`."""
@@ -76,6 +76,7 @@ def build_passport(
         "made": dict(made or {}),
         "recomputed": None,
         "since": None,
+        "history": [],
         "design": plan.design,
         "synthetic": plan.synthetic,
         "approved": False,
@@ -244,6 +245,7 @@ def _figure(row: EffectRow | None) -> dict[str, Any] | None:
     names = (
         "outcome", "measure", "contrast", "estimand", "estimator", "variance", "window_days", "estimate", "conf_low",
         "conf_high", "verdict_low", "verdict_high", "n_treated", "n_comparison", "status", "reason", "reason_nl",
+        "figures_of",
     )  # fmt: skip
     return {name: getattr(row, name) for name in names}
 

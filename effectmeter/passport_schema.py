@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+00:00$")]
 Edition = Annotated[str, StringConstraints(pattern=r"^\d{3,}$")]
+QuarterName = Annotated[str, StringConstraints(pattern=r"^\d{4}-Q[1-4]$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 FileName = Annotated[str, StringConstraints(pattern=r"^(tables/)?[a-z_]+(\.(nl|en))?\.(html|pdf|csv|parquet|xlsx)$")]
 
@@ -85,13 +86,35 @@ class Software(_Part):
     libraries: dict[str, str]
 
 
+class Told(_Part):
+    """What an edition before said of the main figure, as published, and by which plan."""
+
+    quarter: QuarterName
+    edition: Edition
+    plan_hash: Sha256
+    figures_of: QuarterName
+    outcome: str | None
+    measure: str | None
+    contrast: str | None
+    estimand: str | None
+    window_days: int | None
+    estimate: float | None
+    conf_low: float | None
+    conf_high: float | None
+    verdict_low: float | None
+    verdict_high: float | None
+    status: Literal["shown", "hidden", "suppressed", "not_estimable"]
+    reason: str | None
+    reason_nl: str | None
+
+
 class Passport(_Part):
     """The evidence passport of one release."""
 
     schema_: Literal["effectmeter/passport/1"] = Field(alias="schema", description="form of this document")
     programme: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] = Field(description="which programme")
     title: Words = Field(description="its title")
-    quarter: Annotated[str, StringConstraints(pattern=r"^\d{4}-Q[1-4]$")] = Field(description="which quarter")
+    quarter: QuarterName = Field(description="which quarter")
     reference_date: str = Field(description="last day of the quarter")
     edition: Edition = Field(description="number within the quarter; also the folder's name")
     made: Made = Field(description="who refreshed, on which account, when (UTC)")
@@ -100,6 +123,9 @@ class Passport(_Part):
     )
     since: dict[str, Any] | None = Field(
         None, description="what the edition before said, and what became different; empty for a programme's first"
+    )
+    history: list[Told] = Field(
+        [], description="what the editions before said of the main figure, oldest first; empty for a programme's first"
     )
     design: str = Field(description="how is compared")
     synthetic: bool = Field(description="whether the data are made up")

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from effectmeter.edition_history import told
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow, GateResult
@@ -32,6 +33,7 @@ from effectmeter.verdicts import primary_row
 from reports import check_figures, figures
 from reports.approval import approval_line, marks
 from reports.gate_words import local
+from reports.history import history_figure
 from reports.research import all_rows_table, research_facts
 from reports.texts import STRENGTH, text, texts_of
 from reports.trust import agreement_sentence, e_value_sentence, tipping_sentence
@@ -101,6 +103,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         tipping=tipping_sentence(cleared, language),
         anyway=_anyway(cleared, plan, language),
         since=_since(cleared, plan, passport, language),
+        history=history_figure([*passport.get("history", ()), told(passport)], passport["plan"]["history"], language),
         checks=_checks(cleared, language),
         quality=_quality(cleared, language),
         research=research_facts(cleared, plan, passport, language),
@@ -120,6 +123,7 @@ def figures_in(view: ReportView) -> tuple[FigureView, ...]:
         *view.curves,
         view.balance,
         view.overlap,
+        view.history,
     )
     return tuple(figure for figure in found if figure is not None)
 

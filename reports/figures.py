@@ -207,6 +207,13 @@ def forest_figure(
         for row in drawn
     ]
     title = finding(text(key, language), lines, language)
+    return forest_view(key, title, lines, _forest_table(cleared, drawn, name, title, language), language)
+
+
+def forest_view(
+    key: str, title: str, lines: Sequence[charts.Interval], table: TableView, language: Language
+) -> FigureView:
+    """Return a forest plot of lines that are made, over outcomes or over programmes, with the table behind it."""
     description = "; ".join(f"{line.label}: {line.text}" for line in lines)
 
     def draw(is_narrow: bool, own: str) -> str:
@@ -216,8 +223,7 @@ def forest_figure(
         )  # fmt: skip
         return svg.render(chart, key=own, title=title, description=description)
 
-    wide, narrow = both_sizes(key, draw)
-    return FigureView(key, title, description, wide, narrow, _forest_table(cleared, drawn, name, title, language))
+    return FigureView(key, title, description, *both_sizes(key, draw), table)
 
 
 def finding(title: str, lines: Sequence[charts.Interval], language: Language) -> str:

@@ -35,7 +35,7 @@ def render_pdf(view: ReportView) -> bytes:
 def _data(view: ReportView) -> dict[str, Any]:
     """Return the view as plain data, pictures in ink on paper."""
     data = asdict(view)
-    for name in ("picture", "flow", "outcomes", "methods", "subgroups", "balance", "overlap"):
+    for name in ("picture", "flow", "outcomes", "methods", "subgroups", "balance", "overlap", "history"):
         data[name] = _figure(getattr(view, name))
     data["curves"] = [_figure(curve) for curve in view.curves]
     data["icons"] = ICONS

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from effectmeter.edition_history import MOST_EDITIONS, telling, told
 from effectmeter.passport import require_known
 from effectmeter.quarters import Quarter
 from effectmeter.sentences import LANGUAGES, Language
@@ -21,14 +22,12 @@ from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
 from effectmeter.standing import blocking
 from reports.approval import approval_line
 from reports.figures import figures_of
+from reports.history import history_figure
 from reports.page import environment
 from reports.portfolio_book import write_book
-from reports.portfolio_figures import history_figure, programmes_figure
+from reports.portfolio_figures import programmes_figure
 from reports.texts import STRENGTH, TEXTS, text
 from reports.views import FigureView
-
-_MOST_EDITIONS = 12
-"""Of more, the newest are drawn: three years of quarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +132,13 @@ def _row(
         approval=approval_line(passport, language),
         approved=None if passport["approved"] else _last_approved(root, folder, language),
         history=history_figure(
-            _told_apart(_editions(folder.parents[1]))[-_MOST_EDITIONS:],
-            passport["title"][language],
-            f"history-{folder.parents[1].name}",
+            [told(edition) for edition in telling([_passport(path) for path in _editions(folder.parents[1])])][
+                -MOST_EDITIONS:
+            ],
+            passport["plan"]["history"],
             language,
+            key=f"history-{folder.parents[1].name}",
+            about=passport["title"][language],
         ),
         stalled=_stalled(folder.parents[1], Quarter.parse(passport["quarter"]), language),
     )
@@ -149,17 +151,6 @@ def _stalled(programme: Path, released: Quarter, language: Language) -> str:
         return ""
     since = day_in_words(date.fromisoformat(standing.since), language)
     return text("stalled", language, since, standing.why(language))
-
-
-def _told_apart(editions: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the passports of editions, the approved one for a CONCEPT that it says the same as."""
-    found: list[dict[str, Any]] = []
-    for passport in map(_passport, editions):
-        content = passport.get("content_hash")  # unknown to releases of older versions
-        if found and content and (passport["quarter"], content) == (found[-1]["quarter"], found[-1]["content_hash"]):
-            found.pop()
-        found.append(passport)
-    return found
 
 
 def _claim_words(claim: Mapping[str, Any], passport: Mapping[str, Any]) -> str:

@@ -284,6 +284,28 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "programme": {"nl": "programma", "en": "programme"},
     "programmes": {"nl": "Hoofdcijfer per programma", "en": "Primary figure per programme"},
     "history": {"nl": "{}: wat elke uitgave zei", "en": "{}: what each edition said"},
+    "history_own": {"nl": "Wat elke uitgave zei", "en": "What each edition said"},
+    "history_finding": {
+        "nl": "bij {} van de {} ligt de ruimste marge aan één kant van 1",
+        "en": "at {} of {} the wider range lies on one side of 1",
+    },
+    "history_note": {
+        "nl": "Elk blokje is het hoofdcijfer van een uitgave. De streep is de marge, de stippellijn de ruimere marge.",
+        "en": "Each square is the main figure of an edition. The bar is its range, the dotted line the wider range.",
+    },
+    "history_grey": {
+        "nl": "Een grijs cijfer gaat over iets anders dan het laatste. Die twee zijn niet te vergelijken.",
+        "en": "A grey figure is about something else than the last one. The two cannot be compared.",
+    },
+    "history_held": {
+        "nl": "Een open blokje is nog het cijfer van een eerder kwartaal.",
+        "en": "An open square is still the figure of an earlier quarter.",
+    },
+    "edition_hidden": {"nl": "niet getoond", "en": "not shown"},
+    "figure_of": {"nl": "cijfer van {}", "en": "figure of {}"},
+    "changed_here": {"nl": "gewijzigd", "en": "changed"},
+    "definition_changed": {"nl": "het cijfer gaat over iets anders", "en": "the figure is about something else"},
+    "plan_changed_here": {"nl": "het analyseplan is gewijzigd", "en": "the analysis plan has changed"},
     "portfolio_forest_note": {
         "nl": "Elk programma meet iets anders. De volgorde zegt niets over wat beter is.",
         "en": "Each programme measures something else. The order says nothing about which is better.",

@@ -188,6 +188,7 @@ class ReportView:
     tipping: str
     anyway: AnywayView | None
     since: tuple[str, ...]
+    history: FigureView | None
     checks: tuple[CheckView, ...]
     quality: str
     research: tuple[FactView, ...]

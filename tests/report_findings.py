@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -603,7 +604,9 @@ def _found(plan: Plan, effects: list[EffectRow], gates: tuple[GateResult, ...], 
     return Findings(effects=shown, gates=gates, claims=claims, verdict=verdict, **more)
 
 
-def released(folder: Path, plan: Plan, findings: Findings, edition: str = "001") -> Path:
+def released(
+    folder: Path, plan: Plan, findings: Findings, edition: str = "001", history: Sequence[dict[str, Any]] = ()
+) -> Path:
     """Write a whole release under `folder` as the pipeline would, and return its place."""
     cleared = clear(findings, plan, QUARTER)
     passport = build_passport(
@@ -616,6 +619,7 @@ def released(folder: Path, plan: Plan, findings: Findings, edition: str = "001")
         data={"delivery_hash": "b" * 64},
         software={"effectmeter": "0.1.0", "python": "3.11.7", "code_hash": "c" * 64, "libraries": {"polars": "2.1.0"}},
     )
+    passport["history"] = list(history)
     place = folder / plan.programme / str(QUARTER) / edition
     place.mkdir(parents=True)
     write_release(place, cleared, passport, plan)

@@ -286,13 +286,18 @@ def test_the_portfolio_takes_the_newest_edition(tmp_path: Path) -> None:
 
 
 def test_an_approval_is_no_edition_more_in_a_programmes_history(tmp_path: Path) -> None:
-    from reports.portfolio import _editions, _told_apart
+    from effectmeter.edition_history import telling
+    from reports.portfolio import _editions, _passport
 
     for edition, content in {"001": "a", "002": "a", "003": "b", "004": "a"}.items():
         (folder := tmp_path / "p" / "2026-Q3" / edition).mkdir(parents=True)
         passport = {"quarter": "2026-Q3", "edition": edition, "content_hash": content}
         (folder / "passport.json").write_text(json.dumps(passport), encoding="utf-8")
-    assert [passport["edition"] for passport in _told_apart(_editions(tmp_path / "p"))] == ["002", "003", "004"]
+    assert [passport["edition"] for passport in telling([_passport(path) for path in _editions(tmp_path / "p")])] == [
+        "002",
+        "003",
+        "004",
+    ]
 
 
 def test_the_passport_is_what_the_page_shows(releases: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from assets.publishing import _since
+from assets.publishing import _before, _since
 from assets.releases import editions_before
 from effectmeter.home import Home
 from effectmeter.plan_io import load_plan
@@ -251,5 +251,5 @@ def test_a_damaged_edition_before_does_not_hold_up_the_next(tmp_path: Path) -> N
         folder.mkdir(parents=True)
         (folder / "passport.json").write_text(text, encoding="utf-8")
     plan = load_plan(Path(__file__).parents[1] / "programmes" / "tarp.yaml")
-    found = _since(home, plan, Quarter.parse("2026-Q3"), copy.deepcopy(BEFORE))
+    found = _since(_before(home, plan, Quarter.parse("2026-Q3")), copy.deepcopy(BEFORE))
     assert found is not None and found["headline"] == BEFORE["headline"]
