@@ -1,14 +1,15 @@
 """What the analysis tables must be, before anything is estimated on them: the schemas `cohort` and `outcomes`.
 
-These tables are made by our own statements, so every fault here is structural, critical, and most likely a defect of
-ours; the advice says where to look. What is said about the delivery itself lives in `expectations.landing`.
+These tables are made by our own statements, so nearly every fault here is structural, critical, and most likely a
+defect of ours; the advice says where to look. What the plan adjusts for and was not delivered shows here first. What is
+said about the delivery itself lives in `expectations.landing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from effectmeter.plan import Plan
+from effectmeter.plan import Plan, prior_count
 from effectmeter.shapes import SHAPES
 from expectations.analysis_units import unit_rules
 from expectations.landing_persons import required_arms
@@ -20,6 +21,7 @@ from expectations.rules import (
     complete,
     every_arm_present,
     filled_at_all,
+    has_history,
     no_violations,
     not_before,
     not_empty,
@@ -57,6 +59,8 @@ def _cohort_rules(plan: Plan) -> Iterator[Rule]:
     yield every_arm_present(COHORT, "cohort_persons_every_arm_present", required_arms(plan))
     for covariate in plan.adjust_for:
         yield filled_at_all(COHORT, covariate)
+        if prior_count(covariate) is not None:
+            yield has_history(COHORT, covariate)
 
 
 def _attrition_rules() -> Iterator[Rule]:

@@ -184,6 +184,14 @@ def missing_share(table: str, column: str, maximum: float) -> Rule:
 
 def filled_at_all(table: str, column: str) -> Rule:
     """Require a covariate that the plan adjusts for to be there, for some persons at least."""
+    is_age = column == "age_at_index"
+    do_en = "Have {column} delivered, or take it out of adjust_for in the plan."
+    do_nl = "Laat {column} leveren, of haal die uit adjust_for in het plan."
+    if is_age:
+        do_en = (
+            "Have birth_year delivered: {column} is computed from it, and a delivered column of that name is not used."
+        )
+        do_nl = "Laat birth_year leveren: {column} wordt daaruit berekend. Een geleverde {column} telt niet."
     return column_rule(
         "ExpectColumnValuesToNotBeNull",
         slug(_short(table), column, "present"),
@@ -192,11 +200,33 @@ def filled_at_all(table: str, column: str) -> Rule:
         Words(
             en="The covariate {column}, which the plan adjusts for, is there.",
             nl="De achtergrondvariabele {column}, waarvoor het plan corrigeert, is er.",
-            do_en="Have {column} delivered, or take it out of adjust_for in the plan.",
-            do_nl="Laat {column} leveren, of haal die uit adjust_for in het plan.",
+            do_en=do_en,
+            do_nl=do_nl,
         ),
         threshold="not all rows empty",
         mostly=SOME,
+    )
+
+
+def has_history(table: str, column: str) -> Rule:
+    """Require a count of earlier events to be above zero for somebody: else the history was not delivered."""
+    reads = ((table, column),)
+    quoted = {"table": quoted_table(table), "column": sql.identifier(column)}
+    return no_violations(
+        slug(_short(table), column, "history"),
+        table,
+        Statement("expectations/prior_counts_without_history", reads, quoted=quoted),
+        Words(
+            en="The history that {column} is counted from was delivered.",
+            nl="De voorgeschiedenis waaruit {column} wordt geteld, is geleverd.",
+            do_en="Have events from before the index date delivered: {column} is counted from them; a "
+            "delivered one is not used. While it is 0 for everybody, nothing is adjusted for.",
+            do_nl="Laat ook gebeurtenissen van vóór de indexdatum leveren: {column} wordt daaruit geteld. Een "
+            "geleverde {column} telt niet. Zolang het voor iedereen 0 is, corrigeert het nergens voor.",
+        ),
+        column=column,
+        severity="warning",
+        threshold="above 0 for somebody",
     )
 
 

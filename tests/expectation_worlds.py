@@ -333,6 +333,7 @@ ANALYSIS_DEFECTS: dict[str, Defect] = {
     "cohort_persons_age_at_index_present": Defect(f"update {_K} set age_at_index = null"),
     "cohort_persons_sex_present": Defect(f"update {_K} set sex = null"),
     "cohort_persons_prior_police_contact_24m_present": Defect(f"update {_K} set prior_police_contact_24m = null"),
+    "cohort_persons_prior_police_contact_24m_history": Defect(f"update {_K} set prior_police_contact_24m = 0"),
     "cohort_attrition_adds_up": Defect("update cohort.attrition set n_lost = 4 where step = 2 and n_lost = 5"),
     "cohort_attrition_ends_in_cohort": Defect(
         "update cohort.attrition set n_before = n_before + 1, n_after = n_after + 1 where arm = 'treated'"
