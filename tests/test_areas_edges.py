@@ -109,6 +109,15 @@ def test_nothing_before_the_start_says_why() -> None:
     assert "No counts" in rows_of(study(area_plan(), frames(start, {"other": ("count", counts)})))[0].reason
 
 
+def test_an_unknown_population_before_the_start_is_named() -> None:
+    start, counts = counted(n_treated=6, n_comparison=8)
+    population = np.full(counts.shape, 1000.0)
+    population[np.isfinite(start), : int(np.nanmin(start))] = np.nan
+    start = np.where(np.isfinite(start), np.nanmin(start), np.nan)
+    found = rows_of(data_of(start, counts, population=population))[0]
+    assert found.status == "not_estimable" and "population" in found.reason and "inwoners" in found.reason_nl
+
+
 def test_all_areas_start_in_the_end() -> None:
     start, counts = counted(n_treated=40, n_comparison=0, cohorts=(4, 6, 8), level=30.0)
     main = rows_of(data_of(start, counts))[0]

@@ -157,6 +157,14 @@ def lay_out(data: AnalysisData, outcome: str, areas: pl.DataFrame | None = None)
         )
     whole = _whole(data.plan, outcome, kind, areas, rows)
     always = always_treated(whole.panel)
+    starts_within = whole.panel.start[np.isfinite(whole.panel.start)] > whole.panel.periods.min()
+    if starts_within.any() and not whole.is_treated[~always].any() and rows["population"].null_count():
+        raise ReasonedError(
+            "the population of the treated areas is unknown in every period before their start, so there is no rate "
+            "to compare with; deliver it for every period, or for none: counts are then compared",
+            "Van de gebieden is het aantal inwoners vóór de start onbekend. Lever dat voor elke periode. Of lever het "
+            "voor geen enkele periode: dan worden aantallen vergeleken.",
+        )
     compared = _compared(whole.keep(~always))
     if not always.any():
         return compared
