@@ -239,7 +239,7 @@ def difference_in_rates(
     influence = (a - rate_after * ta) / ta.sum() - other.value * (b - rate_before * tb) / tb.sum()
     g = len(np.unique(label[one]))
     if g < 2:
-        raise EstimationError("fewer than two clusters were treated")
+        raise EstimationError("fewer than two persons or clusters were treated")
     variance = float((influence**2).sum()) * g / (g - 1) + (expected * other.std_error) ** 2
     found = wald(
         rate_after - expected,
@@ -333,7 +333,7 @@ def _log_change(units: Clusters, inside: NDArray[np.bool_], variance: str) -> tu
     """Return the log ratio of one arm, its squared error, and the degrees of freedom of that."""
     a, total, offset = units.after[inside], (units.after + units.before)[inside], units.log_time_ratio[inside]
     if len(a) < 2:
-        raise EstimationError("fewer than two clusters have any event")
+        raise EstimationError("fewer than two persons or clusters have any event")
     if a.sum() == 0.0 or a.sum() == total.sum():
         raise SeparationError("there are no events on one side of the start, so there is only a bound on the ratio")
     beta, residual, information = fit_change(a, total, offset)
