@@ -16,7 +16,7 @@ from typing import Any
 from effectmeter.errors import UsageError
 from effectmeter.home import Home
 from effectmeter.plan import Plan
-from effectmeter.plan_io import plan_hash
+from effectmeter.plan_io import plan_content, plan_hash
 from effectmeter.quarters import Quarter
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ def record_plan(home: Home, plan: Plan, quarter: Quarter, today: date) -> list[d
     history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     digest = plan_hash(plan)
     if not any(entry["hash"] == digest for entry in history):
-        content = plan.model_dump(mode="json", by_alias=True)
+        content = plan_content(plan)
         before = history[-1]["plan"] if history else content
         history.append(
             {

@@ -17,6 +17,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from effectmeter.plan_fields import (
     AreaOptions,
     Day,
+    Local,
+    LocalText,
     Name,
     Names,
     Number,
@@ -63,23 +65,6 @@ _DEFAULT_VALUE_MEASURES: Mapping[str, list[Measure]] = {
     "binary": ["risk_ratio"],
     "count": ["rate_ratio"],
 }
-
-
-class LocalText(Strict):
-    """A text in Dutch and in English; a single text serves both languages."""
-
-    nl: Text = Field(min_length=1)
-    """Dutch, at level B1."""
-    en: Text = Field(min_length=1)
-    """English."""
-
-
-def _both_languages(value: Any) -> Any:
-    text = as_text(value)
-    return {"nl": text, "en": text} if isinstance(text, str) else value
-
-
-Local = Annotated[LocalText, BeforeValidator(_both_languages, json_schema_input_type=LocalText | str)]
 
 
 class Life(Strict):
@@ -389,6 +374,8 @@ class Plan(Strict):
     """Event types (or outcomes) that the programme cannot have changed."""
     subgroups: Names = []
     """Persons columns by whose values the primary effect is split."""
+    labels: dict[Name, Local] = {}
+    """What columns and kinds of event are called in reports; known names have a label already."""
     areas: AreaOptions | None = None
     """Options of design `staggered_areas`."""
     series: SeriesOptions | None = None

@@ -115,6 +115,23 @@ class Strict(BaseModel):
         return {key: item for key, item in value.items() if item is not None or key not in known}
 
 
+class LocalText(Strict):
+    """A text in Dutch and in English; a single text serves both languages."""
+
+    nl: Text = Field(min_length=1)
+    """Dutch, at level B1."""
+    en: Text = Field(min_length=1)
+    """English."""
+
+
+def _both_languages(value: Any) -> Any:
+    text = as_text(value)
+    return {"nl": text, "en": text} if isinstance(text, str) else value
+
+
+Local = Annotated[LocalText, BeforeValidator(_both_languages, json_schema_input_type=LocalText | str)]
+
+
 class AreaOptions(Strict):
     """Options of `staggered_areas`."""
 

@@ -133,8 +133,12 @@ def load_plans(folder: Path) -> dict[str, Plan]:
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:
-    """Return the plan with every default written out, as JSON values: what the hash covers and reports compare."""
-    return plan.model_dump(mode="json", by_alias=True)
+    """Return the plan with every default written out, as JSON values: what the hash covers and reports compare.
+
+    Without `labels` it is what it was before plans had any: a new version is no new plan.
+    """
+    content: dict[str, Any] = plan.model_dump(mode="json", by_alias=True)
+    return content if content["labels"] else {key: value for key, value in content.items() if key != "labels"}
 
 
 def plan_hash(plan: Plan) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from effectmeter.edition_history import told
+from effectmeter.labels import term_label, with_labels
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow, GateResult
@@ -24,6 +25,7 @@ from effectmeter.sentences import (
     settle_sentence,
 )
 from effectmeter.sentences.methods import subgroup_words
+from effectmeter.sentences.next_steps import Standing, next_steps
 from effectmeter.sentences.numbers import count, day_in_words, interval, number
 from effectmeter.sentences.since import since_sentences
 from effectmeter.sentences.units import PERIODS
@@ -80,7 +82,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         frequency=" ".join(filter(None, (answer_in_words(facts, language), _age(cleared, language)))),
         synthetic=synthetic_sentence(language) if cleared.is_synthetic else "",
         open_title=text("why_not" if facts.direction == "not_shown" else "settle", language),
-        open_text=settle_sentence(facts, language),
+        open_text=with_labels(settle_sentence(facts, language), plan, language),
         picture=figures.verdict_picture(cleared, plan, language),
         strength=facts.maryland,
         strength_words=STRENGTH[facts.maryland][language],
@@ -90,6 +92,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         can=tuple(can_say(facts, language)),
         cannot=tuple(cannot_say(facts, language)),
         claims=_claims(cleared, language),
+        steps=_steps(cleared, passport, language),
         outcomes=figures.outcomes_figure(cleared, plan, language),
         methods=figures.methods_figure(cleared, plan, language),
         agreement=agreement_sentence(cleared, language),
@@ -104,7 +107,7 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         anyway=_anyway(cleared, plan, language),
         since=_since(cleared, plan, passport, language),
         history=history_figure([*passport.get("history", ()), told(passport)], passport["plan"]["history"], language),
-        checks=_checks(cleared, language),
+        checks=_checks(cleared, plan, language),
         quality=_quality(cleared, language),
         research=research_facts(cleared, plan, passport, language),
         all_rows=all_rows_table(cleared, plan, language),
@@ -182,7 +185,8 @@ def _people(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, 
                 families="" if families is None else f"{number(families, language, 0)} {text('families', language)}",
                 steps=tuple(
                     StepView(
-                        count(row["n_lost"], language, minimum), row["reason_nl" if language == "nl" else "reason"]
+                        count(row["n_lost"], language, minimum),
+                        with_labels(row["reason_nl" if language == "nl" else "reason"], plan, language),
                     )
                     for row in own
                     if row["n_lost"] != 0
@@ -249,6 +253,12 @@ def _claims(cleared: Cleared, language: Language) -> tuple[ClaimView, ...]:
     )
 
 
+def _steps(cleared: Cleared, passport: Mapping[str, Any], language: Language) -> tuple[str, ...]:
+    """Return what is to be done next."""
+    noticed = int((~cleared.tables["checks"]["passed"]).sum())
+    return tuple(next_steps(cleared.facts, Standing(bool(passport["approved"]), noticed), language))
+
+
 def _sentence(words: str) -> str:
     """Return a text as a sentence: capital first, full stop last."""
     words = words.strip()
@@ -261,8 +271,9 @@ def _not_shown(cleared: Cleared, plan: Plan, language: Language) -> tuple[tuple[
     for row in cleared.rows:
         if row.status != "shown" and row.analysis in {"primary", "secondary", "subgroup"} and row.is_ratio:
             label = figures.row_label(plan, row, language, with_measure=row.status == "not_estimable")
-            label = f"{subgroup_words(row.subgroup, language)}: {label}" if row.subgroup else label
-            found[(label, row.reason_nl if language == "nl" else row.reason)] = None
+            if row.subgroup:
+                label = f"{term_label(plan, subgroup_words(row.subgroup, language), language)}: {label}"
+            found[(label, with_labels(row.reason_nl if language == "nl" else row.reason, plan, language))] = None
     return tuple(found)
 
 
@@ -275,9 +286,9 @@ def _gates(cleared: Cleared, plan: Plan, language: Language) -> tuple[GateView, 
             question=gate_question(gate.gate, language, cleared.facts.unit),
             key=gate.status,
             status=gate_words(gate.gate, gate.status, language),
-            figure=local(gate.figure, language),
-            threshold=local(gate.threshold, language),
-            sentence=_gate_sentence(gate, cleared, language),
+            figure=with_labels(local(gate.figure, language), plan, language),
+            threshold=with_labels(local(gate.threshold, language), plan, language),
+            sentence=with_labels(_gate_sentence(gate, cleared, language), plan, language),
             concerns="" if gate.concerns == "all" else _concern(gate.concerns, plan, language),
         )
         for gate in ordered
@@ -335,21 +346,30 @@ def _change(row: EffectRow, plan: Plan, language: Language) -> ChangeView:
     )
 
 
-def _checks(cleared: Cleared, language: Language) -> tuple[CheckView, ...]:
-    """Return the data-quality checks, those that failed first."""
+def _checks(cleared: Cleared, plan: Plan, language: Language) -> tuple[CheckView, ...]:
+    """Return the data-quality checks, those that failed first; each says what it asks, also where it passed."""
     described = cleared.descriptions
     rows: Sequence[dict[str, Any]] = cleared.tables["checks"].sort("passed", maintain_order=True).to_dicts()
+
+    def says(words: str) -> str:
+        return with_labels(words, plan, language)
+
     return tuple(
         CheckView(
-            description=described.get(row["check_name"], {}).get(language, "") or row["check_name"].replace("_", " "),
+            description=says(described.get(row["check_name"], {}).get(language, "") or _asked(row, language)),
             is_passed=row["passed"],
             status=text("okay" if row["passed"] else "not_okay", language),
-            figure=local(row["figure"], language),
-            threshold=local(row["threshold"], language),
-            advice="" if row["passed"] else row[f"advice_{language}"],
+            figure=says(local(row["figure"], language)),
+            threshold=says(local(row["threshold"], language)),
+            advice="" if row["passed"] else says(row[f"advice_{language}"]),
         )
         for row in rows
     )
+
+
+def _asked(row: Mapping[str, Any], language: Language) -> str:
+    """Return what a check of somebody's own asks, where it came without words."""
+    return text("own_check", language, str(row["check_name"]).replace("_", " "), row["table_name"])
 
 
 def _quality(cleared: Cleared, language: Language) -> str:

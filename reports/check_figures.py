@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from effectmeter.labels import term_label, with_labels
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.sentences import Language
@@ -33,6 +34,10 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
         return None
     minimum = cleared.rules.minimum_persons
     reason = "reason_nl" if language == "nl" else "reason"
+
+    def said(row: dict[str, Any]) -> str:
+        return with_labels(row[reason], plan, language)
+
     steps, ends = [], []
     for arm in arms:
         own = [row for row in rows if row["arm"] == arm]
@@ -41,7 +46,7 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
         start, end = own[0]["n_before"], own[-1]["n_after"]
         words = [f"{count(start, language, minimum)} {text('delivered', language).lower()}"]
         words += [
-            f"{count(row['n_after'], language, minimum)} {text('left_after', language)} {_short(row[reason])}"
+            f"{count(row['n_after'], language, minimum)} {text('left_after', language)} {_short(said(row))}"
             for row in lost[:-1]
         ]
         words.append(f"{count(end, language, minimum)} {text('analysed', language).lower()}")
@@ -61,7 +66,7 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
     body = tuple(
         (
             arm_name(plan, row["arm"], language),
-            row[reason],
+            said(row),
             *(count(row[name], language, minimum) for name in ("n_before", "n_lost", "n_after")),
         )
         for row in rows
@@ -181,7 +186,10 @@ def balance_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureVi
     if not rows:
         return None
     rows.sort(key=lambda row: -abs(row["smd_before"]))
-    drawn = [charts.Difference(row["term"].replace("_", " "), row["smd_before"], row["smd_after"]) for row in rows[:24]]
+    drawn = [
+        charts.Difference(term_label(plan, row["term"], language), row["smd_before"], row["smd_after"])
+        for row in rows[:24]
+    ]
     worst = max(drawn, key=lambda row: abs(row.after))
     title = text("balance_finding", language, number(worst.after, language), worst.label)
     description = text("balance", language)

@@ -10,6 +10,7 @@ from typing import Any
 
 from effectmeter.disclosure import decimals_of
 from effectmeter.estimators.sensitivity import NO_EFFECT_ESTIMATORS
+from effectmeter.labels import term_label
 from effectmeter.plan import Plan
 from effectmeter.release import Cleared
 from effectmeter.results import EffectRow
@@ -394,7 +395,7 @@ def subgroups_figure(cleared: Cleared, plan: Plan, language: Language) -> Figure
     about = {row_label(plan, row, language, with_measure=False) for row in rows}
 
     def name(row: EffectRow) -> str:
-        words = subgroup_words(row.subgroup or "", language)
+        words = term_label(plan, subgroup_words(row.subgroup or "", language), language)
         return words if len(about) == 1 else f"{words}; {row_label(plan, row, language, with_measure=False)}"
 
     return forest_figure(cleared, plan, language, key="subgroups", rows=rows, name=name)

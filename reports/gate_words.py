@@ -11,6 +11,28 @@ import re
 from effectmeter.sentences import Language
 
 _PHRASES: tuple[tuple[str, str], ...] = (
+    (r"one time zero per person", "één startmoment per persoon"),
+    (r"none missing", "niets ontbreekt"),
+    (r"missing\.max_share of the plan per characteristic; outcomes (\d+ %); arms within (\d+) points",
+     r"per kenmerk hoogstens het deel in het plan; uitkomsten \1; groepen hoogstens \2 procentpunt uiteen"),
+    (r"([\d.<> ]+ %) and ([\d.<> ]+ %) without '([^']+)'", r"\1 en \2 zonder '\3'"),
+    (r"largest SMD ([\d.]+) over (\d+) terms; (\d+) effective areas for (\d+) treated",
+     r"grootste SMD \1 over \2 kenmerken; \3 effectieve gebieden bij \4 deelnemende"),
+    (r"largest SMD ([\d.]+) over (\d+) terms", r"grootste SMD \1 over \2 kenmerken"),
+    (r"correlation of neighbouring periods < ([\d.]+) \(([\d.]+) where the plan ignores it\), and the interval "
+     r"< ([\d.]+) times as wide for it; never fails",
+     r"samenhang van opeenvolgende perioden < \1 (\2 als het plan die negeert), en de marge daardoor < \3 keer zo "
+     r"breed; keurt nooit af"),
+    (r"interval ([\d.]+) times as wide", r"marge \1 keer zo breed"),
+    (r"`linked` not delivered", "niet aangeleverd wie is gevonden"),
+    (r"linked shares within (\d+) points; > (\d+) fails",
+     r"verschil in gevonden hoogstens \1 procentpunt; > \2 keurt af"),
+    (r"([\d.<> ]+ %) and ([\d.<> ]+ %) linked", r"\1 en \2 gevonden"),
+    (r"in favour at 5 %: (\d+) where ([\d.]+) were to be expected", r"gunstig bij 5 %: \1, te verwachten \2"),
+    (r"p >= ([\d.]+), (?:or )?of too much good news p >= ([\d.]+), from (\d+) trials on; never fails",
+     r"p >= \1, bij te veel goed nieuws p >= \2, vanaf \3 studies; keurt nooit af"),
+    (r"([\d.]+) from time zero, ([\d.]+) from the start of participation",
+     r"\1 vanaf de start van de telling, \2 vanaf de eerste dag"),
     (r">= (\d+) periods before and (\d+) after, and a year on both sides where there is a season; "
      r"< (\d+) before or < (\d+) after fails",
      r">= \1 perioden vóór de start en \2 erna, en een jaar aan beide kanten bij een seizoen; "
@@ -115,7 +137,13 @@ _DUTCH = {
     "expected": "verwacht",
     "events": "voorvallen",
     "outcomes": "uitkomsten",
+    "not all rows empty": "niet alle rijen leeg",
+    "rows empty": "lege rijen",
+    "rows outside": "rijen erbuiten",
+    "arms empty": "lege groepen",
     "rows": "rijen",
+    "row": "rij",
+    "none": "geen",
     "or within": "of tussen",
     "before the start": "vóór de start",
     "from 5 outcomes on": "vanaf 5 uitkomsten",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from effectmeter.edition_history import is_same_question, plan_changes
+from effectmeter.labels import field_labels
 from effectmeter.sentences import Language
 from effectmeter.sentences.wording import MEASURES
 from reports import charts, svg
@@ -145,7 +146,9 @@ def _changes(
         other = before is not None and not is_same_question(before, now)
         said = [text("definition_changed", language)] if other else []
         if fields is not None:
-            said.append(text("plan_changed_here", language) + (f" ({', '.join(fields)})" if fields else ""))
+            said.append(
+                text("plan_changed_here", language) + (f" ({field_labels(fields, language)})" if fields else "")
+            )
         yield "; ".join(said)
 
 

@@ -79,6 +79,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "nl": "Dit is eerder in het openbaar over het programma gezegd.",
         "en": "This has been said in public about the programme.",
     },
+    "steps": {"nl": "Wat is nu te doen?", "en": "What is to be done now?"},
     "source": {"nl": "Bron", "en": "Source"},
     "effects": {"nl": "Alle uitkomsten", "en": "All outcomes"},
     "effects_note": {
@@ -220,6 +221,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "en": "{} of {} checks passed. Below is what stood out.",
     },
     "all_checks": {"nl": "Alle controles", "en": "All checks"},
+    "own_check": {
+        "nl": "De eigen controle ‘{}’ op {} is in orde.",
+        "en": "Your own check ‘{}’ of {} is in order.",
+    },
     "check": {"nl": "controle", "en": "check"},
     "result": {"nl": "uitkomst", "en": "result"},
     "advice": {"nl": "wat te doen", "en": "what to do"},
@@ -334,16 +339,18 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "primary_figure": {"nl": "hoofdcijfer", "en": "primary figure"},
     "page": {"nl": "pagina", "en": "page"},
     "picture_note": {
-        "nl": "Elk poppetje is één van de honderd. Lichte en gestippelde poppetjes vallen binnen de marge.",
-        "en": "Each figure is one of a hundred. Pale and dotted figures lie within the range.",
+        "nl": "Elk poppetje is één van de honderd. De marge staat tussen haakjes: zo ver kan het cijfer er door toeval "
+        "naast zitten. Lichte en gestippelde poppetjes vallen daarbinnen.",
+        "en": "Each figure is one of a hundred. The range stands in brackets: so far may the figure be off by chance. "
+        "Pale and dotted figures lie within it.",
     },
     "picture_rate": {
         "nl": "Aantal per jaar op elke {}: met en zonder het programma",
         "en": "Number a year for every {}: with and without the programme",
     },
     "picture_rate_note": {
-        "nl": "De dunne streep is de marge.",
-        "en": "The thin line is the range.",
+        "nl": "De dunne streep is de marge: zo ver kan het cijfer er door toeval naast zitten.",
+        "en": "The thin line is the range: so far may the figure be off by chance.",
     },
     "picture_ratio": {"nl": "Met het programma tegenover zonder", "en": "With the programme against without"},
     "picture_verdict": {

@@ -175,6 +175,7 @@ class ReportView:
     can: tuple[str, ...]
     cannot: tuple[str, ...]
     claims: tuple[ClaimView, ...]
+    steps: tuple[str, ...]
     outcomes: FigureView | None
     methods: FigureView | None
     agreement: str

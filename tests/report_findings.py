@@ -11,13 +11,16 @@ from typing import Any
 from effectmeter.claims import rule_claims
 from effectmeter.diagnostics import apply_gates
 from effectmeter.findings import ArmNumbers, Contributors, Findings, QualityCheck
-from effectmeter.passport import build_passport
+from effectmeter.passport import build_passport, passport_text
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from effectmeter.release import clear
+from effectmeter.release import Cleared, clear
 from effectmeter.results import AttritionStep, BalanceRow, CurvePoint, EffectRow, GateResult, OverlapRow
+from effectmeter.sentences import LANGUAGES
 from effectmeter.verdicts import rule
 from reports import write_release
+from reports.build import build_report
+from reports.page import render_page
 
 QUARTER = Quarter.parse("2026-Q3")
 
@@ -608,6 +611,27 @@ def released(
     folder: Path, plan: Plan, findings: Findings, edition: str = "001", history: Sequence[dict[str, Any]] = ()
 ) -> Path:
     """Write a whole release under `folder` as the pipeline would, and return its place."""
+    place, cleared, passport = _at_the_gate(folder, plan, findings, edition, history)
+    write_release(place, cleared, passport, plan)
+    return place
+
+
+def paged(
+    folder: Path, plan: Plan, findings: Findings, edition: str = "001", history: Sequence[dict[str, Any]] = ()
+) -> Path:
+    """Write what of a release a browser shows, and what the portfolio reads: a third of the work of a whole one."""
+    place, cleared, passport = _at_the_gate(folder, plan, findings, edition, history)
+    for language in LANGUAGES:
+        page = render_page(build_report(cleared, plan, passport, language))
+        (place / f"report.{language}.html").write_text(page, encoding="utf-8")
+    cleared.tables["effects"].write_parquet(place / "effects.parquet")
+    (place / "passport.json").write_text(passport_text(passport), encoding="utf-8")
+    return place
+
+
+def _at_the_gate(
+    folder: Path, plan: Plan, findings: Findings, edition: str, history: Sequence[dict[str, Any]]
+) -> tuple[Path, Cleared, dict[str, Any]]:
     cleared = clear(findings, plan, QUARTER)
     passport = build_passport(
         cleared,
@@ -622,5 +646,4 @@ def released(
     passport["history"] = list(history)
     place = folder / plan.programme / str(QUARTER) / edition
     place.mkdir(parents=True)
-    write_release(place, cleared, passport, plan)
-    return place
+    return place, cleared, passport

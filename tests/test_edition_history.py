@@ -90,7 +90,7 @@ def test_another_definition_and_another_plan_are_marked() -> None:
     assert [row[3] for row in figure.table.rows] == [
         "–",
         "the figure is about something else",
-        "the analysis plan has changed (looks.method)",
+        "the analysis plan has changed (how often we look)",
     ]
     assert "a: the figure" in figure.note and "b: the analysis plan" in figure.note and "grey figure" in figure.note
     assert {"a", "b"} <= set(texts(figure).split()) and "stroke-dasharray" in figure.wide

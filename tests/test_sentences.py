@@ -23,6 +23,7 @@ from effectmeter.sentences import (
     verdict_line,
 )
 from effectmeter.sentences.limits import CAN, CANNOT
+from effectmeter.sentences.next_steps import STEPS, Standing, next_steps
 from effectmeter.sentences.verdict import FORBIDDEN
 from effectmeter.sentences.wording import GATES, RULINGS, STATUS, gate_words
 from reports.texts import TEXTS
@@ -181,6 +182,40 @@ def test_every_rule_holds_somewhere_and_speaks_both_languages(rule: Any) -> None
             assert rule.sentence(case, language).endswith(".")
 
 
+STANDINGS = [Standing(), Standing(is_approved=True), Standing(is_approved=True, n_noticed=2)]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_every_step_is_asked_for_somewhere_and_not_everywhere(step: Any) -> None:
+    claims = (ClaimFact(words="half zo vaak", ruling="contradicted"),)
+    cases = [(case, standing) for case in [*VARIANTS, facts(claims=claims)] for standing in STANDINGS]
+    holding = [pair for pair in cases if step.holds(*pair)]
+    assert 0 < len(holding) < len(cases)
+    for words in (step.nl, step.en):
+        assert words.endswith(".")
+    assert all(len(part.split()) <= 17 for part in re.split(r"(?<=[.:])\s+", step.nl))
+
+
+def test_what_to_do_follows_the_verdict() -> None:
+    said = {name: " ".join(next_steps(case, Standing(is_approved=True), "en")) for name, case in CASES.items()}
+    assert "Discuss this at once" in said["harm"] and "Discuss this at once" not in said["works"]
+    assert "Keep the programme as it is" in said["works"] and "Keep the programme" not in said["weak"]
+    assert "Do not stop or grow" in said["open"] and "Do not stop or grow" not in said["nothing"]
+    assert "another way of comparing" in said["hidden"] and "another way" not in said["open"]
+    assert next_steps(facts(is_synthetic=True), Standing(), "nl")[0].startswith("Besluit niets")
+
+
+def test_what_was_not_shown_is_not_called_chance() -> None:
+    assert "“The programme works.” There is no fair comparison to show." in cannot_say(CASES["hidden"], "en")
+    assert "“The programme works.” The difference may still be chance." in cannot_say(CASES["open"], "en")
+
+
+def test_a_raw_difference_that_points_the_other_way_says_which_one_counts() -> None:
+    other = facts(direction="no_effect_of_importance", works=False, estimate=0.93, low=0.8, high=1.1, raw=(44, 40))
+    assert any("So the adjusted figure counts." in said for said in can_say(other, "en"))
+    assert not any("adjusted figure counts" in said for said in can_say(replace(other, raw=(38, 40)), "en"))
+
+
 def test_with_several_arms_each_is_named_with_its_own_answer() -> None:
     case = facts(arm="therapy", others=(("cash", "more"), ("both", "inconclusive")))
     assert headline(case, "en").startswith("Group “therapy”: ") and headline(case, "nl").startswith("Groep “therapy”: ")
@@ -222,7 +257,7 @@ def test_every_status_and_ruling_has_words() -> None:
 def test_dutch_sentences_are_short() -> None:
     plan, findings = made.cohort()
     case = clear(findings, plan, made.QUARTER).facts
-    texts = [verdict_line(case, "nl"), *can_say(case, "nl"), *cannot_say(case, "nl")]
+    texts = [verdict_line(case, "nl"), *can_say(case, "nl"), *cannot_say(case, "nl"), *(step.nl for step in STEPS)]
     texts += [words["nl"] for key, words in TEXTS.items() if key.endswith(("_note", "_explained"))]
     sentences = [part for text in texts for part in re.split(r"(?<=[.!?;:])\s+", text) if part]
     assert sum(len(part.split()) for part in sentences) / len(sentences) <= 15

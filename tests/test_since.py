@@ -171,7 +171,7 @@ def test_strength_and_rulings_that_changed() -> None:
     ("now", "words"),
     [
         (changed(plan={"hash": "p2", "history": HISTORY}),
-         "The analysis plan has changed: looks.method."),
+         "The analysis plan has changed: how often we look."),
         (changed(plan={"hash": "p2", "history": []}), "The analysis plan has changed."),
         (changed(software={"effectmeter": "2", "code_hash": "c1"}), "The software that computed it has changed."),
         (changed(software={"effectmeter": "1", "code_hash": "c2"}), "The software that computed it has changed."),

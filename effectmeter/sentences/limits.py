@@ -138,10 +138,8 @@ CANNOT: tuple[Rule, ...] = (
     Rule(
         "works_inconclusive",
         lambda f: f.direction in {"inconclusive", "not_shown"},
-        lambda f: "“Het programma werkt.” "
-        + ("Niet op elke plek is dat zo." if f.is_prediction else "Het verschil kan nog toeval zijn."),
-        lambda f: "“The programme works.” "
-        + ("Not at every site is that so." if f.is_prediction else "The difference may still be chance."),
+        lambda f: f"“Het programma werkt.” {_unknown(f)[0]}",
+        lambda f: f"“The programme works.” {_unknown(f)[1]}",
     ),
     Rule(
         "works_weak_evidence",
@@ -238,12 +236,25 @@ def _percent_on(ratio: float | None) -> int:
     return -int(-100 * ((ratio or 1) - 1) // 1)
 
 
+def _unknown(facts: Facts) -> tuple[str, str]:
+    """Return why nobody can say yet that it works."""
+    if facts.direction == "not_shown":
+        return "Er is geen eerlijke vergelijking te tonen.", "There is no fair comparison to show."
+    if facts.is_prediction:
+        return "Niet op elke plek is dat zo.", "Not at every site is that so."
+    return "Het verschil kan nog toeval zijn.", "The difference may still be chance."
+
+
 def _raw(language: Language, facts: Facts) -> str:
+    """Return the shares with nothing adjusted; where they point the other way, which of the two counts."""
     treated, comparison = facts.raw or (0, 0)
     label = facts.label[language]
+    is_other_way = facts.estimate is not None and _is_ratio(facts) and (treated - comparison) * (facts.estimate - 1) < 0
     if language == "nl":
-        return f"Zonder correctie: {treated} op de 100 deelnemers, {comparison} op de 100 van de anderen ({label})."
-    return f"Nothing adjusted: {treated} of 100 participants, {comparison} of 100 in the comparison group ({label})."
+        said = f"Zonder correctie: {treated} op de 100 deelnemers, {comparison} op de 100 van de anderen ({label})."
+        return said + (" De groepen verschilden vooraf. Daarom telt het cijfer mét correctie." if is_other_way else "")
+    said = f"Nothing adjusted: {treated} of 100 participants, {comparison} of 100 in the comparison group ({label})."
+    return said + (" The groups differed beforehand. So the adjusted figure counts." if is_other_way else "")
 
 
 def _works(language: Language, facts: Facts) -> str:

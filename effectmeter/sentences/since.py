@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from effectmeter.labels import field_labels
 from effectmeter.results import ClaimRuling, EffectRow
 from effectmeter.sentences.numbers import Language, day_in_words, interval, number
 from effectmeter.sentences.wording import RULINGS, gate_name
@@ -146,7 +147,7 @@ def since_sentences(
 
 def _reasons(found: Mapping[str, Any], language: Language, *, is_same_quarter: bool) -> Iterator[str]:
     """Say what differed in what the edition was made from; another quarter has another delivery of itself."""
-    because, fields = found["because"], ", ".join(found["changed"])
+    because, fields = found["because"], field_labels(found["changed"], language)
     if "delivery" in because and is_same_quarter:
         yield _WORDS["corrected"][language]
     if "plan" in because:

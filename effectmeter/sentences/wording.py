@@ -26,7 +26,7 @@ PREDICATES: Mapping[str, Words] = {
 }
 """What persons with an event of this name did. An outcome narrowed by `where` uses its label instead."""
 
-_LABELS: Mapping[str, Words] = {
+KINDS: Mapping[str, Words] = {
     "police_contact": {"nl": "contact met de politie", "en": "contact with the police"},
     "justice_contact": {"nl": "contact met politie of justitie", "en": "contact with police or justice"},
     "conviction": {"nl": "veroordeling", "en": "conviction"},
@@ -35,6 +35,7 @@ _LABELS: Mapping[str, Words] = {
     "serious": {"nl": "ernstig delict", "en": "serious offence"},
     "victim_registration": {"nl": "slachtofferschap", "en": "victimisation"},
 }
+"""Known outcomes and kinds of event."""
 
 GATES: Mapping[str, tuple[Words, Words]] = {
     "size": ({"nl": "Aantal mensen", "en": "Number of people"},
@@ -163,8 +164,8 @@ def outcome_label(plan: Plan, name: str) -> Words:
     outcome = plan.outcomes.get(name)
     if outcome is not None and outcome.label is not None:
         return {"nl": outcome.label.nl, "en": outcome.label.en}
-    if name in _LABELS:
-        return _LABELS[name]
+    if name in KINDS:
+        return KINDS[name]
     words = name.replace("_", " ")
     return {"nl": words, "en": words}
 
