@@ -62,8 +62,8 @@ lock: $(STAMP) ## Check that the lock file belongs to pyproject.toml
 audit: $(STAMP) ## Look up known holes in what the lock names, and check licences; rewrites benchmarks/audit.md
 	@$(BIN)/python benchmarks/audit.py
 
-references: ## Recompute the R reference values (needs R with survival, sandwich, clubSandwich, geepack)
-	@Rscript tests/references/make_references.R
+references: ## Recompute the R reference values (needs R with survival, sandwich, clubSandwich, nlme, metafor)
+	@for script in tests/references/make_references*.R; do echo "$$script" >&2; Rscript "$$script" || exit 1; done
 
 coverage: $(STAMP) ## Simulate the coverage of the intervals at small sizes (minutes); rewrites benchmarks/coverage.md
 	@$(BIN)/python benchmarks/coverage.py
