@@ -183,7 +183,7 @@ def _result(outcome: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
         check_name=outcome.spec.name,
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if is_critical else dg.AssetCheckSeverity.WARN,
-        description=None if outcome.passed else outcome.advice_en,
+        description=_said(outcome),
         metadata={
             "figure": outcome.figure,
             "threshold": outcome.threshold,
@@ -191,6 +191,13 @@ def _result(outcome: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
             "wat_te_doen": "niets" if outcome.passed else outcome.advice_nl,
         },
     )
+
+
+def _said(outcome: CheckOutcome) -> str:
+    """Return what a check found and what to do about it: also of one that passed, or a reader wonders what it saw."""
+    if outcome.passed:
+        return f"In order: found {outcome.figure}, asked {outcome.threshold}. Nothing to do."
+    return f"Found {outcome.figure}, asked {outcome.threshold}. {outcome.advice_en}"
 
 
 def build_faulty_plan(programme: str, fault: str) -> dg.AssetsDefinition:

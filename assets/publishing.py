@@ -128,7 +128,10 @@ def report_step(home: Home, plan: Plan, quarter: Quarter) -> dict[str, Any]:
             what = f"edition {edition.name} published"
     drawn = {"effects": forest_svg(cleared, plan), "balance": balance_svg(cleared, plan)}
     pictures = {name: picture(*svg_and_text) for name, svg_and_text in drawn.items() if svg_and_text is not None}
-    return pictures | report_metadata(edition) | {"edition": what}
+    # the answer first, then the pictures: the interface shows them in this order
+    told = report_metadata(edition)
+    answer = {name: told.pop(name) for name in ("verdict", "oordeel")}
+    return answer | pictures | told | {"edition": what}
 
 
 def _before(home: Home, plan: Plan, quarter: Quarter) -> list[dict[str, Any]]:
@@ -171,13 +174,13 @@ def report_metadata(edition: Path) -> dict[str, Any]:
     passport = read_passport(edition)
     approval = passport.get("approval")  # releases of older versions know none
     return {
-        "approval": f"approved by {approval['by']} at {approval['at']}" if approval else "CONCEPT: not yet approved",
-        "passport": hashlib.sha256((edition / "passport.json").read_bytes()).hexdigest(),
         "verdict": passport["verdict_line"]["en"],
         "oordeel": passport["verdict_line"]["nl"],
-        "report (nl)": dg.MetadataValue.path(str(edition / "report.nl.html")),
         "report (en)": dg.MetadataValue.path(str(edition / "report.en.html")),
+        "report (nl)": dg.MetadataValue.path(str(edition / "report.nl.html")),
         "effects table": dg.MetadataValue.path(str(edition / "effects.csv")),
+        "approval": f"approved by {approval['by']} at {approval['at']}" if approval else "CONCEPT: not yet approved",
+        "passport": hashlib.sha256((edition / "passport.json").read_bytes()).hexdigest(),
     }
 
 

@@ -85,13 +85,14 @@ def build_report(cleared: Cleared, plan: Plan, passport: Mapping[str, Any], lang
         open_text=with_labels(settle_sentence(facts, language), plan, language),
         picture=figures.verdict_picture(cleared, plan, language),
         strength=facts.maryland,
-        strength_words=STRENGTH[facts.maryland][language],
+        strength_words=STRENGTH[facts.maryland][language]
+        + (text("strength_hidden", language) if facts.direction == "not_shown" else ""),
         people=_people(cleared, plan, language),
         flow=check_figures.flow_figure(cleared, plan, language),
         people_note=_people_note(cleared, plan, language),
         can=tuple(can_say(facts, language)),
         cannot=tuple(cannot_say(facts, language)),
-        claims=_claims(cleared, language),
+        claims=_claims(cleared, plan, language),
         steps=_steps(cleared, passport, language),
         outcomes=figures.outcomes_figure(cleared, plan, language),
         methods=figures.methods_figure(cleared, plan, language),
@@ -240,14 +241,14 @@ def _units(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, .
     return tuple(found)
 
 
-def _claims(cleared: Cleared, language: Language) -> tuple[ClaimView, ...]:
+def _claims(cleared: Cleared, plan: Plan, language: Language) -> tuple[ClaimView, ...]:
     return tuple(
         ClaimView(
             words=claim.words,
             source=claim.source,
             key=claim.ruling,
             ruling=RULINGS[claim.ruling][language],
-            sentence=_sentence(claim.sentence_nl if language == "nl" else claim.sentence),
+            sentence=_sentence(with_labels(claim.sentence_nl if language == "nl" else claim.sentence, plan, language)),
         )
         for claim in cleared.claims
     )
@@ -266,15 +267,17 @@ def _sentence(words: str) -> str:
 
 
 def _not_shown(cleared: Cleared, plan: Plan, language: Language) -> tuple[tuple[str, str], ...]:
-    """Return the questions of which nothing is shown, with the reason; one line per outcome and reason."""
-    found: dict[tuple[str, str], None] = {}
+    """Return the questions of which nothing is shown, with the reason; one line per reason."""
+    found: dict[str, dict[str, None]] = {}
     for row in cleared.rows:
         if row.status != "shown" and row.analysis in {"primary", "secondary", "subgroup"} and row.is_ratio:
             label = figures.row_label(plan, row, language, with_measure=row.status == "not_estimable")
             if row.subgroup:
-                label = f"{term_label(plan, subgroup_words(row.subgroup, language), language)}: {label}"
-            found[(label, with_labels(row.reason_nl if language == "nl" else row.reason, plan, language))] = None
-    return tuple(found)
+                group = term_label(plan, subgroup_words(row.subgroup, language), language)
+                label = f"{label} ({group})"
+            reason = with_labels(row.reason_nl if language == "nl" else row.reason, plan, language)
+            found.setdefault(reason, {})[label] = None
+    return tuple(("; ".join(labels), reason) for reason, labels in found.items())
 
 
 def _gates(cleared: Cleared, plan: Plan, language: Language) -> tuple[GateView, ...]:

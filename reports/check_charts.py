@@ -6,6 +6,7 @@ Here: specifications, as in `reports.charts`. Not here: what is drawn (`reports.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,7 @@ def flow(steps: Sequence[FlowStep], *, is_narrow: bool = False) -> Any:
                 "y1": place + 28,
                 "x": 0,
                 "x1": max(2.0, width * item.left / longest),
-                "words": item.words,
+                "words": textwrap.shorten(item.words, 42 if is_narrow else 95, placeholder=" …"),
                 "colour": _colour(item.is_programme),
             }
         )

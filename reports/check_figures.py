@@ -46,7 +46,7 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
         start, end = own[0]["n_before"], own[-1]["n_after"]
         words = [f"{count(start, language, minimum)} {text('delivered', language).lower()}"]
         words += [
-            f"{count(row['n_after'], language, minimum)} {text('left_after', language)} {_short(said(row))}"
+            f"{count(row['n_after'], language, minimum)} {text('left_after', language)} {said(row).rstrip('.')}"
             for row in lost[:-1]
         ]
         words.append(f"{count(end, language, minimum)} {text('analysed', language).lower()}")
@@ -73,12 +73,6 @@ def flow_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView 
     )
     heads = tuple(text(head, language) for head in ("arm", "reason", "before_step", "lost_here", "left_over"))
     return FigureView("flow", title, description, wide, narrow, TableView(title, heads, body, (2, 3, 4)))
-
-
-def _short(words: str) -> str:
-    """Return a reason that fits beside a bar."""
-    words = words.rstrip(".")
-    return words if len(words) <= 24 else f"{words[:23].rstrip()}…"
 
 
 def overlap_figure(cleared: Cleared, plan: Plan, language: Language) -> FigureView | None:

@@ -51,6 +51,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     },
     "strength": {"nl": "Hoe sterk is het bewijs?", "en": "How strong is the evidence?"},
     "strength_of": {"nl": "{} van 5", "en": "{} of 5"},
+    "strength_hidden": {"nl": "; maar er is nu geen cijfer", "en": "; but there is no figure now"},
     "strength_note": {
         "nl": "Dit zegt hoe goed we kunnen vergelijken (schaal van Maryland). Het zegt niet hoe groot het effect is.",
         "en": "This says how well we can compare (Maryland scale). It does not say how large the effect is.",
@@ -303,8 +304,8 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "en": "A grey figure is about something else than the last one. The two cannot be compared.",
     },
     "history_held": {
-        "nl": "Een open blokje is nog het cijfer van een eerder kwartaal.",
-        "en": "An open square is still the figure of an earlier quarter.",
+        "nl": "Een open blokje is het cijfer van een ander kwartaal.",
+        "en": "An open square is the figure of another quarter.",
     },
     "edition_hidden": {"nl": "niet getoond", "en": "not shown"},
     "figure_of": {"nl": "cijfer van {}", "en": "figure of {}"},

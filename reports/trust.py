@@ -37,7 +37,7 @@ def agreement_sentence(cleared: Cleared, language: Language) -> str:
         return text("agreement_some", language, found.n, len(found.against), names)
     key = "agreement_one" if found.n == 1 else "agreement_all"
     ends = (number(found.smallest, language), number(found.largest, language))
-    said = text(key, language, *(ends if found.n == 1 else (found.n, *ends)))
+    said = text(key, language, *(ends[:1] if found.n == 1 else (found.n, *ends)))
     return said + (text("agreement_unsure", language, len(found.uncertain)) if found.uncertain else "")
 
 

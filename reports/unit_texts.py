@@ -100,8 +100,8 @@ UNIT_TEXTS: Mapping[str, Words] = {
         "en": "{} other ways of calculating: all say the same ({} to {}).",
     },
     "agreement_one": {
-        "nl": "Eén andere berekening: die zegt hetzelfde ({} tot {}).",
-        "en": "One other way of calculating: it says the same ({} to {}).",
+        "nl": "Eén andere berekening: die zegt hetzelfde ({}).",
+        "en": "One other way of calculating: it says the same ({}).",
     },
     "agreement_some": {
         "nl": "Andere berekeningen: {}. Met een ander antwoord: {} ({}). Het antwoord is dus minder zeker.",

@@ -2,7 +2,8 @@
 
 ``python one_run.py HOME THREADS PROGRAMME...`` puts the bundled deliveries into HOME, those of ``PROGRAMME:shuffled``
 with their rows in another order, runs every step as far as the files of the release go, without Dagster and without
-pages, and prints per programme ``effects.csv``, the passport, and the vault's unrounded effects.
+pages, and prints per programme ``effects.csv``, the passport, the vault's unrounded effects, and the worked example
+that a guide may show of it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def run(root: Path, programme: str, *, is_shuffled: bool) -> dict[str, Any]:
     from effectmeter.plan_io import load_plan
     from reports.files import csv_text, marked
 
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "docs"))
+    from make_examples import example
+
     bench = Workbench(root)
     bench.add_bundled(programme)
     for path in write_deliveries(bench.home, QUARTER, [programme])[programme]:
@@ -45,6 +49,7 @@ def run(root: Path, programme: str, *, is_shuffled: bool) -> dict[str, Any]:
         "effects": csv_text(marked(cleared.tables["effects"], is_synthetic=cleared.is_synthetic)),
         "passport": passport,
         "vault": json.dumps(bench.effects(programme)),
+        "example": "" if is_shuffled else example(bench.home, programme),
     }
 
 

@@ -101,8 +101,8 @@ def test_another_definition_and_another_plan_are_marked() -> None:
 
 def test_a_figure_of_an_earlier_quarter_is_told_apart() -> None:
     held = drawn(point("2026-Q2"), point("2026-Q3", figures_of="2026-Q2"))
-    assert held.table.rows[1][1].endswith("figure of 2026-Q2") and "open square" in held.note
-    assert "open square" not in drawn(point("2026-Q2"), point("2026-Q3")).note
+    assert held.table.rows[1][1].endswith("figure of 2026-Q2") and "figure of another quarter" in held.note
+    assert "another quarter" not in drawn(point("2026-Q2"), point("2026-Q3")).note
 
 
 def test_the_title_counts_the_wider_range() -> None:

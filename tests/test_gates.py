@@ -406,9 +406,11 @@ def test_where_more_is_better_it_is_the_smallest_rise_that_is_told() -> None:
     outcomes = {"contact": {"event": "contact", "measures": ["risk_ratio"], "better": "higher"}}
     (found,) = ask(power, cohort(plan_for(outcomes=outcomes)), effect(std_error=0.25))
     (fall,) = ask(power, cohort(), effect(std_error=0.25))
-    assert "smallest rise" in found.sentence and "kleinste stijging" in found.sentence_nl
-    assert "smallest fall" in fall.sentence and found.figure == fall.figure
-    assert "0.53" in found.figure and "1.87 times" in found.sentence and "1,87 keer" in found.sentence_nl
+    assert "A rise of less than 87 percent" in found.sentence and "stijging van minder dan 87 procent" in (
+        found.sentence_nl
+    )
+    assert "A fall of less than 47 percent" in fall.sentence and found.figure == fall.figure
+    assert "0.53" in found.figure
 
 
 def test_where_families_are_the_units_more_families_are_asked_for() -> None:

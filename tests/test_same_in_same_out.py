@@ -1,4 +1,7 @@
-"""The same in, the same out: threads, hash seed, home folder, key and order of the rows make no difference."""
+"""The same in, the same out: threads, hash seed, home folder, key and order of the rows make no difference.
+
+And what comes out is what the guides of the designs show as their worked examples.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,18 @@ from typing import Any
 import pytest
 from workbench import ROOT
 
+sys.path.append(str(ROOT / "docs"))
+
+from make_examples import EXAMPLES, GUIDES, with_example
+
 from effectmeter.passport import OF_THE_RUN, undated
 
 PROGRAMMES = {
     "tarp": "randomised",
     "alleen-jij-bepaalt": "comparison_cohort",
     "integrale-familieaanpak": "before_after",
-    "leefbaarheid-en-veiligheid": "staggered_areas",
-    "harp": "interrupted_series",
+    "preventie-met-gezag": "staggered_areas",
+    "vertrouwensketen": "interrupted_series",
     "cbt-for-offenders": "pooled_trials",
 }
 """One bundled programme per design."""
@@ -96,3 +103,9 @@ def test_the_same_delivery_gives_the_same_passport_but_for_the_run(runs: Runs) -
     assert json.dumps(one) == json.dumps(two)
     assert passports[0]["made"]["by"] != passports[1]["made"]["by"]
     assert runs[0][UNTOUCHED]["effects"] == runs[1][UNTOUCHED]["effects"]
+
+
+@pytest.mark.parametrize("guide", EXAMPLES)
+def test_the_worked_example_in_every_guide_is_what_the_software_makes(runs: Runs, guide: str) -> None:
+    page = (GUIDES / f"{guide}.md").read_text(encoding="utf-8")
+    assert with_example(page, runs[0][EXAMPLES[guide]]["example"]) == page, "run `make examples`"

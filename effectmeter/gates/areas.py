@@ -438,10 +438,8 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     finding = Finding(
         status,
         f"smallest detectable ratio {ratio:.2f}",
-        f"The smallest {fall.word} that these data could have shown is to {fall.figure} times the rate without "
-        f"the programme.{more}",
-        f"De kleinste {fall.word_nl} die hier te zien zou zijn, is tot {comma(fall.figure)} keer zo veel als zonder "
-        f"programma.{more_nl}",
+        f"A {fall.word} of less than {fall.percent} percent cannot be seen in these data.{more}",
+        f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze cijfers niet te zien.{more_nl}",
     )
     return fold("power", threshold, [finding])
 

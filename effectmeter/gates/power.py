@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.questions import outcome_of
 from effectmeter.estimators.sensitivity import minimum_detectable_ratio
-from effectmeter.gates.base import NOTHING, Finding, comma, contrast_pairs, facts_of, fold, gate
+from effectmeter.gates.base import NOTHING, Finding, contrast_pairs, facts_of, fold, gate
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
 
 DETECTION = 2.80
@@ -24,6 +24,11 @@ class SmallestChange:
     word: str
     word_nl: str
     figure: str
+
+    @property
+    def percent(self) -> int:
+        """The same as a share of what was to be expected: who is no statistician reads no ratios."""
+        return round(100 * abs(1 - float(self.figure)))
 
 
 def smallest_change(data: AnalysisData, row: EffectRow, ratio: float) -> SmallestChange:
@@ -91,13 +96,9 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
         more, more_nl = _how_many_more(row, error)
         figure = f"smallest detectable ratio {smallest:.2f}"
         fall = smallest_change(data, row, smallest)
-        sentence = (
-            f"The smallest {fall.word} that these data could have shown is to {fall.figure} times the rate without the "
-            f"programme.{more}"
-        )
+        sentence = f"A {fall.word} of less than {fall.percent} percent cannot be seen in these data.{more}"
         sentence_nl = (
-            f"De kleinste {fall.word_nl} die in deze cijfers te zien zou zijn, is tot "
-            f"{comma(fall.figure)} keer zo veel als zonder programma.{more_nl}"
+            f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze cijfers niet te zien.{more_nl}"
         )
         status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
         findings.append(Finding(status, figure, sentence, sentence_nl, pairs))

@@ -490,9 +490,7 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     finding = Finding(
         status,
         f"smallest detectable ratio {smallest:.2f}",
-        f"The smallest {fall.word} that this series could have shown is to {fall.figure} times what was to be "
-        f"expected.{more[0]}",
-        f"De kleinste {fall.word_nl} die in deze reeks te zien zou zijn: tot {comma(fall.figure)} keer wat te "
-        f"verwachten was.{more[1]}",
+        f"A {fall.word} of less than {fall.percent} percent cannot be seen in this series.{more[0]}",
+        f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze reeks niet te zien.{more[1]}",
     )
     return fold("power", threshold, [finding])

@@ -16,7 +16,7 @@ from effectmeter.estimators import pooling
 from effectmeter.estimators.base import EstimationError
 from effectmeter.estimators.pooling import Heterogeneity
 from effectmeter.estimators.sandwich import quantile
-from effectmeter.gates.base import NOTHING, Finding, comma, facts_of, fold, gate
+from effectmeter.gates.base import NOTHING, Finding, facts_of, fold, gate
 from effectmeter.gates.power import IMPORTANT_RATIO, smallest_change
 from effectmeter.looks import implied_std_error
 from effectmeter.results import Comparability, EffectRow, GateResult, GateStatus
@@ -299,10 +299,8 @@ def power_of_trials(
     finding = Finding(
         status,
         f"smallest detectable ratio {smallest:.2f}",
-        f"The smallest {fall.word} that these trials could have shown together is to {fall.figure} times what it would "
-        f"be without the programme.{more}",
-        f"De kleinste {fall.word_nl} die samen in deze studies te zien zou zijn, is tot "
-        f"{comma(fall.figure)} keer zo veel als zonder programma.{more_nl}",
+        f"A {fall.word} of less than {fall.percent} percent cannot be seen in these trials together.{more}",
+        f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze studies samen niet te zien.{more_nl}",
     )
     return fold("power", threshold, [finding])
 

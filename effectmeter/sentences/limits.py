@@ -66,12 +66,6 @@ CAN: tuple[Rule, ...] = (
         _fixed("A large effect is ruled out: the difference is at most a third less or half more."),
     ),
     Rule(
-        "raw_risks",
-        lambda f: f.raw is not None and f.direction != "not_shown",
-        lambda f: f"{_raw('nl', f)}",
-        lambda f: f"{_raw('en', f)}",
-    ),
-    Rule(
         "mean_of_trials",
         lambda f: f.mean is not None and f.direction != "not_shown",
         lambda f: f"Gemiddeld over de studies is de verhouding {_mean(f, 'nl')}. Bij 1 is er geen verschil.",
@@ -100,6 +94,12 @@ CAN: tuple[Rule, ...] = (
         lambda f: _is_open(f) and _is_ratio(f) and 1 < (f.high or 9) <= 2,
         lambda f: f"Een stijging van meer dan {_percent_on(f.high)} procent is onwaarschijnlijk.",
         lambda f: f"A rise of more than {_percent_on(f.high)} percent is unlikely.",
+    ),
+    Rule(
+        "raw_risks",
+        lambda f: f.raw is not None and f.direction != "not_shown",
+        lambda f: f"{_raw('nl', f)}",
+        lambda f: f"{_raw('en', f)}",
     ),
     Rule(
         "nothing_shown",
