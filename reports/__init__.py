@@ -127,4 +127,4 @@ def balance_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:
 def _on_paper(figure: FigureView | None) -> tuple[str, str] | None:
     from reports import svg
 
-    return None if figure is None else (svg.on_paper(figure.wide, "sans-serif"), figure.description)
+    return None if figure is None else (svg.sized(svg.on_paper(figure.wide, "sans-serif")), figure.description)

@@ -94,3 +94,9 @@ def on_paper(svg: str, font: str) -> str:
     for name, token in TOKENS.items():
         svg = svg.replace(token, LIGHT[name])
     return svg.replace(FONT, font)
+
+
+def sized(svg: str) -> str:
+    """Return the SVG with a size of its own, for who shows it in a box that has none."""
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
+    return re.sub(r"<svg\b", f'<svg width="{width}" height="{height}"', svg, count=1)

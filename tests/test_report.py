@@ -314,3 +314,4 @@ def test_the_forest_plot_for_the_run_page_is_ink_on_paper() -> None:
     found = forest_svg(clear(findings, plan, made.QUARTER), plan)
     assert found is not None
     assert "var(--" not in found[0] and "#0202" not in found[0]
+    assert re.match(r'<svg width="\d', found[0]), "without a size the interface draws it as a stamp"
