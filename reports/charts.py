@@ -349,12 +349,18 @@ def balance(
     import altair as alt
 
     width, left = (NARROW, 0) if is_narrow else (WIDE, 220)
-    step = 38 if is_narrow else 26
+    # a label has two lines beside its points; above them, on a phone, one
+    labels = [
+        textwrap.shorten(row.label, 42, placeholder=" …") if is_narrow else _two_lines(row.label, 34, is_padded=False)
+        for row in rows
+    ]
+    step = 38 if is_narrow else 34 if any("\n" in label for label in labels) else 26
     reach = min(max([0.3, *(abs(value) * 1.1 for row in rows for value in (row.before, row.after))]), 1.5)
     scale = alt.Scale(domain=[-reach, reach], nice=False, range=[left + 4, width - 4], clamp=True)
     axis = alt.Axis(title=x_title, tickCount=5, labelExpr=f"replace(format(datum.value, '.1f'), '.', '{decimal}')")
     values = [
-        {"y": index, "label": row.label, "before": row.before, "after": row.after} for index, row in enumerate(rows)
+        {"y": index, "label": label, "before": row.before, "after": row.after}
+        for index, (row, label) in enumerate(zip(rows, labels, strict=True))
     ]
     base = alt.Chart(_data(values)).encode(
         y=alt.Y("y:Q", scale=alt.Scale(domain=[len(rows) - 0.3, -1.1], nice=False), axis=None)
@@ -368,7 +374,7 @@ def balance(
     top = alt.Chart(_data([{}]))
     middle = left + (width - left) / 2
     baseline = "bottom" if is_narrow else "middle"
-    name = {"align": "left", "baseline": baseline, "dy": -7 if is_narrow else 0, "fontSize": 12}
+    name = {"align": "left", "baseline": baseline, "dy": -7 if is_narrow else 0, "fontSize": 12, "lineBreak": "\n"}
     layers = [
         band.encode(x=at("a"), x2="b:Q"),
         zero.encode(x=at("zero")),
