@@ -30,6 +30,10 @@ from effectmeter.estimators.weighting import fit_weights
 from effectmeter.results import EffectRow
 
 _LONGEST_NAME = 32
+_RUNNING = "Running number; not the pseudonym"
+
+Labelled = tuple[object, str]
+"""A column's values and what they mean."""
 """Stata's limit; SPSS allows twice as much."""
 
 
@@ -152,41 +156,37 @@ def _persons(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
     estimand, weights = _weights(data, sample)
     share, _ = target_weight(sample.treated01, weights, estimand)
     is_calendar = primary is not None and primary.denominator == "calendar_time"
-    columns: dict[str, object] = {
-        "id": np.arange(1, len(share) + 1),
-        "treated": sample.treated01.astype(np.int64),
-        "event": sample.event01,
-        "n_events": sample.n_events,
-        "days": sample.days,
-        "years": sample.calendar_years if is_calendar else sample.free_years,
-        "weight": np.ones(len(share)) if weights is None else weights.weight,
-        "target": share * sample.in_contrast,
-    }
     window = "to the end of follow-up" if question.window_days is None else f"within {question.window_days} days"
-    labels = {
-        "id": "Running number; not the pseudonym",
-        "treated": f"1: {treated}; 0: the others",
-        "event": f"{question.outcome} {window}: 1 yes, 0 no (a delivered value: the value)",
-        "n_events": f"{question.outcome} {window}: how many",
-        "days": "Last day at risk for a first event",
-        "years": f"Person-years {'on the calendar' if is_calendar else 'net of absences'}",
-        "weight": "Weight that makes the comparison group alike; 1: none",
-        "target": f"Share in the population that the effect is about ({estimand})",
+    outcome = f"{question.outcome} {window}"
+    weight = np.ones(len(share)) if weights is None else weights.weight
+    columns: dict[str, Labelled] = {
+        "id": (np.arange(1, len(share) + 1), _RUNNING),
+        "treated": (sample.treated01.astype(np.int64), f"1: {treated}; 0: the others"),
+        "event": (sample.event01, f"{outcome}: 1 yes, 0 no (a delivered value: the value)"),
     }
-    if sample.value is not None:
-        for unused in ("n_events", "days", "years"):
-            del columns[unused], labels[unused]
+    if sample.value is None:
+        years = sample.calendar_years if is_calendar else sample.free_years
+        columns |= {
+            "n_events": (sample.n_events, f"{outcome}: how many"),
+            "days": (sample.days, "Last day at risk for a first event"),
+            "years": (years, f"Person-years {'on the calendar' if is_calendar else 'net of absences'}"),
+        }
+    columns |= {
+        "weight": (weight, "Weight that makes the comparison group alike; 1: none"),
+        "target": (share * sample.in_contrast, f"Share in the population that the effect is about ({estimand})"),
+    }
     terms = []
     for number, term in enumerate(sample.terms):
         name = safe_name(term, columns)
-        columns[name], labels[name] = sample.X[:, number], f"Adjusted for: {term} (as the model has it)"
+        columns[name] = sample.X[:, number], f"Adjusted for: {term} (as the model has it)"
         terms.append(name)
     given = {"stratum": sample.strata, "cluster": sample.cluster, "pair": sample.pair}
     for name, codes in given.items():
         if codes is not None:
-            columns[name], labels[name] = _numbered(codes), f"{name.capitalize()}, numbered"
+            columns[name] = _numbered(codes), f"{name.capitalize()}, numbered"
+    frame, labels = _labelled(columns)
     return AnalysisTable(
-        frame=pl.DataFrame(columns),
+        frame=frame,
         labels=labels,
         value_labels={"treated": {0: data.plan.arms.comparison, 1: treated}},
         model=_MODELS[question.measure],
@@ -221,26 +221,19 @@ def _changes(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
     periods = periods_of(data, question.outcome)
     time = primary.denominator if primary is not None and primary.denominator else "free_time"
     who = periods.of(treated, comparison)
-    columns: dict[str, object] = {
-        "id": np.arange(1, int(who.sum()) + 1),
-        "treated": (periods.arm[who] == treated).astype(np.int64),
-        "before": periods.before[who],
-        "after": periods.after[who],
-        "years_before": periods.years_before[time][who],
-        "years_after": periods.years_after[time][who],
-    }
-    labels = {
-        "id": "Running number; not the pseudonym",
-        "treated": f"1: {treated}; 0: {comparison}",
-        "before": f"{question.outcome}: how many before",
-        "after": f"{question.outcome}: how many after",
-        "years_before": "Person-years before",
-        "years_after": "Person-years after",
+    columns: dict[str, Labelled] = {
+        "id": (np.arange(1, int(who.sum()) + 1), _RUNNING),
+        "treated": ((periods.arm[who] == treated).astype(np.int64), f"1: {treated}; 0: {comparison}"),
+        "before": (periods.before[who], f"{question.outcome}: how many before"),
+        "after": (periods.after[who], f"{question.outcome}: how many after"),
+        "years_before": (periods.years_before[time][who], "Person-years before"),
+        "years_after": (periods.years_after[time][who], "Person-years after"),
     }
     if periods.cluster is not None:
-        columns["cluster"], labels["cluster"] = _numbered(periods.cluster[who]), "Family or other cluster, numbered"
+        columns["cluster"] = _numbered(periods.cluster[who]), "Family or other cluster, numbered"
+    frame, labels = _labelled(columns)
     return AnalysisTable(
-        frame=pl.DataFrame(columns),
+        frame=frame,
         labels=labels,
         value_labels={"treated": {0: comparison, 1: treated}},
         model="change",
@@ -273,7 +266,7 @@ def _areas(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
     }
     return AnalysisTable(
         frame=frame,
-        labels={name: known.get(name, f"Delivered: {name}") for name in frame.columns},
+        labels=_told(frame, known),
         value_labels={},
         model="areas",
         measure=primary_measure(data.plan, outcome),
@@ -286,20 +279,22 @@ def _series(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
     series = series_of(data, outcome)
     terms = model_of(data.plan).terms
     design = build_terms(series.period, series.after, series.season, terms, start=series.start)
-    columns: dict[str, object] = {"period": series.period, "count": series.count}
-    labels = {"period": "Period, numbered from 0", "count": f"{outcome}: how many"}
-    for name, values, label in (
-        ("population", series.population, "Population"),
-        ("control_count", series.control_count, "The control series: how many"),
-        ("control_population", series.control_population, "The control series: population"),
-    ):
-        if values is not None:
-            columns[name], labels[name] = values, label
+    columns: dict[str, Labelled] = {
+        "period": (series.period, "Period, numbered from 0"),
+        "count": (series.count, f"{outcome}: how many"),
+    }
+    given = {
+        "population": (series.population, "Population"),
+        "control_count": (series.control_count, "The control series: how many"),
+        "control_population": (series.control_population, "The control series: population"),
+    }
+    columns |= {name: labelled for name, labelled in given.items() if labelled[0] is not None}
     meaning = {"level": "1 from the start on", "slope": "Periods since the start", "trend": "Time in years"}
     for name, values in zip(design.names[1:], design.X.T[1:], strict=True):
-        columns[name], labels[name] = values, meaning.get(name, f"Season: {name}")
+        columns[name] = values, meaning.get(name, f"Season: {name}")
+    frame, labels = _labelled(columns)
     return AnalysisTable(
-        frame=pl.DataFrame(columns),
+        frame=frame,
         labels=labels,
         value_labels={},
         model="series",
@@ -326,12 +321,23 @@ def _trials(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
     }
     return AnalysisTable(
         frame=frame,
-        labels={name: known.get(name, f"Delivered: {name}") for name in frame.columns},
+        labels=_told(frame, known),
         value_labels={},
         model="trials",
         measure=primary_measure(data.plan, primary_outcome(data.plan)),
         primary=primary,
     )
+
+
+def _labelled(columns: Mapping[str, Labelled]) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the table and what its columns mean."""
+    frame = pl.DataFrame({name: values for name, (values, _) in columns.items()})
+    return frame, {name: label for name, (_, label) in columns.items()}
+
+
+def _told(frame: pl.DataFrame, known: Mapping[str, str]) -> dict[str, str]:
+    """Return what the columns of a delivered table mean, of those that we know."""
+    return {name: known.get(name, f"Delivered: {name}") for name in frame.columns}
 
 
 def _names(columns: Collection[str]) -> list[str]:
