@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -406,10 +407,8 @@ def test_where_more_is_better_it_is_the_smallest_rise_that_is_told() -> None:
     outcomes = {"contact": {"event": "contact", "measures": ["risk_ratio"], "better": "higher"}}
     (found,) = ask(power, cohort(plan_for(outcomes=outcomes)), effect(std_error=0.25))
     (fall,) = ask(power, cohort(), effect(std_error=0.25))
-    assert "A rise of less than 87 percent" in found.sentence and "stijging van minder dan 87 procent" in (
-        found.sentence_nl
-    )
-    assert "A fall of less than 47 percent" in fall.sentence and found.figure == fall.figure
+    assert "A rise of less than 87 %" in found.sentence and "stijging van minder dan 87 %" in (found.sentence_nl)
+    assert "A fall of less than 47 %" in fall.sentence and found.figure == fall.figure
     assert "0.53" in found.figure
 
 
@@ -466,3 +465,13 @@ def test_real_trial_passes_its_gates(shared_data: Any) -> None:
 
 def test_real_cohort_follow_up_does_not_depend_on_the_outcome(shared_data: Any) -> None:
     assert status(follow_up, recid(shared_data)) == "passed"
+
+
+def test_the_fall_that_cannot_be_seen_is_no_count_of_persons() -> None:
+    from effectmeter.disclosure import Rules
+    from effectmeter.disclosure_texts import clear_text, percentages_in
+
+    (found,) = ask(power, cohort(), effect(std_error=0.03))
+    for language, sentence in (("en", found.sentence), ("nl", found.sentence_nl)):
+        assert re.search(r"\b[1-9] % ", sentence), "a small one, which a count of persons would mask"
+        assert clear_text(sentence, Rules(), language, n=40, shares=percentages_in(found.figure)) == sentence

@@ -438,8 +438,8 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     finding = Finding(
         status,
         f"smallest detectable ratio {ratio:.2f}",
-        f"A {fall.word} of less than {fall.percent} percent cannot be seen in these data.{more}",
-        f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze cijfers niet te zien.{more_nl}",
+        f"A {fall.word} of less than {fall.percent} % cannot be seen in these data.{more}",
+        f"Een {fall.word_nl} van minder dan {fall.percent} % is in deze cijfers niet te zien.{more_nl}",
     )
     return fold("power", threshold, [finding])
 

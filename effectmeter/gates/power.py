@@ -96,10 +96,8 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
         more, more_nl = _how_many_more(row, error)
         figure = f"smallest detectable ratio {smallest:.2f}"
         fall = smallest_change(data, row, smallest)
-        sentence = f"A {fall.word} of less than {fall.percent} percent cannot be seen in these data.{more}"
-        sentence_nl = (
-            f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze cijfers niet te zien.{more_nl}"
-        )
+        sentence = f"A {fall.word} of less than {fall.percent} % cannot be seen in these data.{more}"
+        sentence_nl = f"Een {fall.word_nl} van minder dan {fall.percent} % is in deze cijfers niet te zien.{more_nl}"
         status: GateStatus = "passed" if smallest >= IMPORTANT_RATIO else "warned"
         findings.append(Finding(status, figure, sentence, sentence_nl, pairs))
     return fold("power", threshold, findings)

@@ -490,7 +490,7 @@ def power(data: AnalysisData, comparability: Comparability, effects: Sequence[Ef
     finding = Finding(
         status,
         f"smallest detectable ratio {smallest:.2f}",
-        f"A {fall.word} of less than {fall.percent} percent cannot be seen in this series.{more[0]}",
-        f"Een {fall.word_nl} van minder dan {fall.percent} procent is in deze reeks niet te zien.{more[1]}",
+        f"A {fall.word} of less than {fall.percent} % cannot be seen in this series.{more[0]}",
+        f"Een {fall.word_nl} van minder dan {fall.percent} % is in deze reeks niet te zien.{more[1]}",
     )
     return fold("power", threshold, [finding])
