@@ -248,7 +248,7 @@ def judge(
 
     In the end the newest edition must be one of `editions`, with the figures of an undisturbed refresh.
     """
-    trial = Trial(fault, moment, ending(ended), "", "", "")
+    trial = Trial(fault, moment, ending(ended).replace(f"{home}/", ""), "", "", "")
     if ended.code == 70:
         trial.faults.append(f"words that are not ours: {ended.words[:300]}")
     if ended.code not in (None, 0, 70) and "next:" not in ended.words:
@@ -284,7 +284,7 @@ def ending(ended: Ended) -> str:
     if ended.code == 0:
         return "done"
     first = ended.words.splitlines()[0] if ended.words else ""
-    return f"refused: {first.split(': ', 1)[-1][:90]}" if ended.code != 70 else "broke off"
+    return f"refused: {first.split(': ', 1)[-1]}" if ended.code != 70 else "broke off"
 
 
 def _last_release(stage: Stage, home: Path, faults: list[str]) -> str:

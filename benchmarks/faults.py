@@ -57,7 +57,7 @@ def all_trials(stage: Stage) -> dict[str, Callable[[], Trial | None]]:
     shares = sorted(generator.random() for _ in range(N_KILLS))
     vault_kb = stage.vault(stage.before).stat().st_size // 1024
     kinds: list[dict[str, Callable[[], Trial | None]]] = [
-        {f"kill {share:.3f}": partial(kill_after, stage, share, n) for n, share in enumerate(shares)},
+        {f"kill {n + 1} at {share:.3f}": partial(kill_after, stage, share, n) for n, share in enumerate(shares)},
         {f"step {n + 1}": partial(kill_at_step, stage, n + 1) for n in range(len(stage.steps))},
         {f"between {place}": partial(kill_between, stage, place) for place in PLACES},
         {f"disk {n}": partial(full_disk, stage, int(n * vault_kb) * 1024) for n in (0.5, 0, 0.1, 1, 1.5, 2.5, 4)},
