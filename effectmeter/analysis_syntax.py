@@ -168,8 +168,8 @@ _METAFOR = {"odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 
 
 def _r_trials(table: AnalysisTable) -> list[str]:
-    method = table.primary.estimator if table.primary is not None else "reml_hk"
-    options = {"dl_wald": 'method = "DL"'}.get(method, 'method = "REML"')
+    method = (table.primary.estimator if table.primary is not None else "reml_hk").removesuffix("_prediction")
+    options = {"dl_wald": 'method = "DL"', "pmm_hk": 'method = "PMM"'}.get(method, 'method = "REML"')
     if "events_treated" in table.frame.columns and table.measure in _METAFOR:
         call = (
             f'rma(measure = "{_METAFOR[table.measure]}", ai = events_treated, n1i = n_treated, '

@@ -180,7 +180,7 @@ def trials(*, differ: bool = True, **more: Any) -> tuple[Plan, Findings]:
     }  # fmt: skip
     mean, prediction = ("secondary", "primary") if differ else ("primary", "secondary")
     effects = [
-        row_of(plan, "odds_ratio", -0.36, 0.5, analysis=prediction, estimator="reml_hk_prediction",
+        row_of(plan, "odds_ratio", -0.36, 0.5, analysis=prediction, estimator="pmm_hk_prediction",
                variance="prediction", **counts),
         row_of(plan, "odds_ratio", -0.36, 0.14, analysis=mean, estimator="reml_hk", **counts),
         row_of(plan, "odds_ratio", -0.35, 0.12, estimator="mantel_haenszel", **counts),

@@ -17,6 +17,7 @@ from effectmeter.estimators.pooling import (
     heterogeneity,
     pool,
     tau2_dl,
+    tau2_pmm,
     tau2_reml,
     weights,
 )
@@ -86,7 +87,7 @@ def test_a_trials_own_estimate_is_metafors(name: str, short: str) -> None:
         assert v[number] == pytest.approx(wanted[f"v{number + 1}"], rel=1e-12)
 
 
-@pytest.mark.parametrize("method", ["reml_hk", "reml_wald", "dl_wald"])
+@pytest.mark.parametrize("method", ["reml_hk", "reml_wald", "dl_wald", "pmm_hk"])
 @pytest.mark.parametrize(("name", "short"), CASES)
 def test_mean_and_prediction_are_metafors(name: str, short: str, method: str) -> None:
     y, v = estimates(name, short)
@@ -99,7 +100,7 @@ def test_mean_and_prediction_are_metafors(name: str, short: str, method: str) ->
     limits = {"estimate": wanted["estimate"], "low": wanted["predict_low"], "high": wanted["predict_high"]}
     is_near(next_one, limits, is_log=is_log)
     assert next_one.variance == "prediction" and next_one.p_value is None
-    tau2 = tau2_dl(y, v) if method == "dl_wald" else tau2_reml(y, v)
+    tau2 = {"dl_wald": tau2_dl, "pmm_hk": tau2_pmm}.get(method, tau2_reml)(y, v)
     assert tau2 == pytest.approx(GOLDEN[f"{name}_{short}_{method}"]["tau2"], rel=1e-6, abs=1e-10)
 
 

@@ -75,7 +75,7 @@ def test_the_bundled_examples_give_what_was_published(bench: Workbench, programm
     else:
         is_about(only(effects, estimator="reml_wald"), 0.655, 0.582, 0.738)
         is_about(only(effects, estimator="reml_wald_prediction"), 0.655, 1 / 2.91, 1 / 0.80)
-        assert main["estimator"] == "reml_hk_prediction" and claim["ruling"] == "not_established"
+        assert main["estimator"] == "pmm_hk_prediction" and claim["ruling"] == "not_established"
         gate = only(found["gates"], gate="heterogeneity")
         assert gate["status"] == "warned" and "tau2 0.1046" in gate["figure"] and "Q 213.69" in gate["figure"]
 

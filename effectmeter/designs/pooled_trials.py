@@ -5,7 +5,7 @@ arithmetic: `effectmeter.estimators.pooling` and its neighbours.
 
 Where trials differ (`effectmeter.gates.trials.demotes`) the mean describes none of them. The prediction interval is
 then the primary row and the mean a secondary one; both are shown. A plan cannot escape this by asking for a method
-without a variance between trials: the prediction is then made with ``reml_hk``.
+without a variance between trials: the prediction is then made with ``pmm_hk``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from effectmeter.results import Comparability, EffectRow, GateResult
 EXACT = "binomial_normal"
 HANDFUL = 20
 """Up to this many trials each is left out once and shown; above it only the lowest and the highest result."""
-_REML: tuple[Method, ...] = ("reml_hk", "reml_wald")
+_PREDICTS: dict[str, tuple[Method, ...]] = {"reml_hk": ("pmm_hk", "reml_hk"), "reml_wald": ("reml_wald",)}
+"""Which predictions stand beside a method's mean, the one that may become the headline first."""
 _ENUMERATED = ("odds_ratio", "risk_ratio")
 
 
@@ -182,7 +183,7 @@ def _mean(trials: TrialSet, method: str, level: float, what: str = MEAN) -> Esti
             "differences between trials need at least two trials with an estimate",
             "Hiervoor zijn minstens twee studies met een uitkomst nodig.",
         )
-    chosen: Method = method if method in ("reml_wald", "dl_wald") else "reml_hk"  # type: ignore[assignment]
+    chosen: Method = method if method in ("reml_wald", "dl_wald", "pmm_hk") else "reml_hk"  # type: ignore[assignment]
     return pool(y, v, method=chosen, what=what, level=level, is_log=trials.is_ratio)
 
 
@@ -205,13 +206,13 @@ def _scale(row: EffectRow) -> float:
 def _headline(data: AnalysisData, trials: TrialSet, methods: tuple[str, ...]) -> tuple[EffectRow, ...]:
     """Return the mean by every method and the predictions; the primary row first."""
     main = methods[0]
-    predictors = [method for method in methods if method in _REML]
+    predictors = [predictor for method in methods for predictor in _PREDICTS.get(method, ())]
     try:
         differ = demotes(heterogeneity(*trials.effects()), is_ratio=trials.is_ratio)
     except EstimationError:
         differ = False
     if differ and not predictors:
-        predictors = ["reml_hk"]
+        predictors = list(_PREDICTS["reml_hk"])
     rows: list[EffectRow] = []
     for method in methods:
         is_main = method == main
@@ -223,7 +224,7 @@ def _headline(data: AnalysisData, trials: TrialSet, methods: tuple[str, ...]) ->
     for number, method in enumerate(predictors):
         if len(trials.effects()[0]) < 2:
             break
-        analysis = ("primary" if differ else "secondary") if number == 0 else "sensitivity"
+        analysis = "primary" if differ and number == 0 else "secondary"  # no other answer to the mean's question
         row = _row(data, trials.measure, f"{method}_{PREDICTION}", analysis, PREDICTION)
         rows.append(_estimated(data, row, trials, partial(_mean, trials, method, what=PREDICTION)))
     return tuple(sorted(rows, key=lambda row: ("primary", "secondary", "sensitivity").index(row.analysis)))

@@ -9,6 +9,7 @@ put <- function(case, ...) {
   for (name in names(values)) golden[nrow(golden) + 1, ] <<- list(case, name, as.numeric(values[[name]]))
 }
 tight <- list(threshold = 1e-13, maxiter = 10000)
+tight_root <- list(tol = 1e-13, maxiter = 10000)
 
 # ---- data: two published sets, and one with empty cells (the last trial has no event at all)
 sparse <- data.frame(
@@ -32,7 +33,9 @@ for (set in names(sets)) for (measure in c("OR", "RR", "RD")) {
   # Hartung and Knapp's error; where no variance between trials is seen not below Wald's
   wald <- rma(yi, vi, data = e, control = tight)
   fits <- list(reml_hk = rma(yi, vi, data = e, test = if (wald$tau2 > 0) "knha" else "adhoc", control = tight), reml_wald = wald,
-               dl_wald = rma(yi, vi, data = e, method = "DL"))
+               dl_wald = rma(yi, vi, data = e, method = "DL"),
+               pmm_hk = update(rma(yi, vi, data = e, method = "PMM", control = tight_root), test = "knha"))
+  if (fits$pmm_hk$tau2 == 0) fits$pmm_hk <- update(fits$pmm_hk, test = "adhoc")
   for (name in names(fits)) {
     m <- fits[[name]]; p <- predict(m)
     put(paste(case, name, sep = "_"), estimate = m$b, std_error = m$se, low = m$ci.lb, high = m$ci.ub, p_value = m$pval,
