@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ THREATS, THREATS_STATED = 200, 100
 LOOKED, LOOKED_OTHER = 200, 100
 """Studies per cell of eight looks, at one size of each design and at others. Which schedule is the default was decided
 by benchmarks/looks.py, with 20,000 programmes a row; here whole studies with their gates are held against it."""
+DOUBTED = 3000
+"""Studies of a sound cell whose intervals held less than they must at first: so many that chance can be told apart."""
 HIDDEN = 50
 """Studies per cell where there are so few units that all is hidden."""
 SLOW = frozenset({"persons", "trials", "months"})
@@ -268,6 +270,11 @@ def main() -> None:
     chosen = cells(asked.only, at=asked.size, most=asked.replicates, quick=asked.quick)
     if not asked.page:
         known = run(chosen, processes=asked.processes, fresh=asked.fresh, minutes=asked.minutes)
+        if not asked.quick and asked.replicates is None:
+            from worlds_page import below_coverage
+
+            doubted = [replace(cell, replicates=DOUBTED) for cell, _ in below_coverage(known)]
+            run(doubted, processes=asked.processes, fresh=asked.fresh, minutes=asked.minutes)
         broken = [f"{cell.address} {cell.size}: {m.tally.faults}" for cell, m in known.items() if m.tally.faults]
         print(*broken, sep="\n", file=sys.stderr)
     if not asked.quick:

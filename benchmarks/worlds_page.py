@@ -139,6 +139,16 @@ def judged(known: dict[Cell, Measured], kind: str, mode: str = "end") -> Iterato
             yield cell, world, found.tally
 
 
+def told_coverage(known: dict[Cell, Measured]) -> list[tuple[Cell, Tally]]:
+    """Return the cells of sound worlds in which enough studies are shown."""
+    return [(cell, tally) for cell, _, tally in judged(known, "sound") if tally.count["shown"] >= _FEWEST_SHOWN]
+
+
+def below_coverage(known: dict[Cell, Measured]) -> list[tuple[Cell, Tally]]:
+    """Return those in which fewer than the least share of intervals hold the truth."""
+    return [(cell, tally) for cell, tally in told_coverage(known) if misses_coverage(tally)]
+
+
 def same_gates(known: dict[Cell, Measured], cell: Cell, world: PlantedWorld) -> float:
     """Return how often the gates that watch a world fail or warn in the design's sound world of the same size.
 
@@ -154,9 +164,8 @@ def same_gates(known: dict[Cell, Measured], cell: Cell, world: PlantedWorld) -> 
 
 
 def _summary(known: dict[Cell, Measured]) -> list[str]:
-    sound, broken = list(judged(known, "sound")), list(judged(known, "broken"))
-    shown = [(cell, tally) for cell, _, tally in sound if tally.count["shown"] >= _FEWEST_SHOWN]
-    low = [(cell, tally) for cell, tally in shown if misses_coverage(tally)]
+    broken = list(judged(known, "broken"))
+    shown, low = told_coverage(known), below_coverage(known)
     sure = [
         (cell, tally)
         for cell, tally in low
