@@ -121,6 +121,22 @@ def absences_rules() -> Iterator[Rule]:
             do_nl="Vraag de leverancier om overlappende perioden samen te voegen; een dag afwezig telt een keer.",
         ),
     )
+    columns = ("person_id", "start_date", "reason")
+    yield no_violations(
+        "absences_alive_at_time_zero",
+        ABSENCES,
+        Statement(
+            "expectations/alive_at_time_zero",
+            (*((ABSENCES, column) for column in columns), (PERSONS, "person_id"), (PERSONS, "index_date")),
+        ),
+        Words(
+            en="Nobody died before time zero.",
+            nl="Niemand is overleden voor de indexdatum.",
+            do_en="Ask the supplier which of the two dates is right; who had died cannot take part or be compared.",
+            do_nl="Vraag de leverancier welke van de twee datums klopt; wie overleden is, kan niet meedoen.",
+        ),
+        threshold="0 persons",
+    )
 
 
 def person_counts_rules() -> Iterator[Rule]:

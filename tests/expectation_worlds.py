@@ -246,6 +246,7 @@ LANDING_DEFECTS: dict[str, Defect] = {
     "absences_person_id_exists": _row(_A, "'p99' as person_id", "person_id = 'p10'"),
     "absences_end_after_start": _set(_A, "end_date = start_date - 1", "p13"),
     "absences_do_not_overlap": _row(_A, "end_date - 1 as start_date, null as end_date", "person_id = 'p14'"),
+    "absences_alive_at_time_zero": _set(_A, "reason = 'deceased', start_date = date '1999-12-31'", "p14"),
     "absences_person_id_no_direct_identifiers": Defect(
         f"insert into {_A} select * replace ({_MAIL} as person_id) from {_A} limit 1",
         frozenset({"absences_person_id_exists"}),
