@@ -1,7 +1,7 @@
 """How often 95 % intervals of area effects hold the truth with few treated areas: what chose the errors.
 
 Writes benchmarks/areas_coverage.md. Run from the project's root: ``python benchmarks/areas_coverage.py [repetitions]``
-(300 take about ten minutes on one core). What is planted: `effectmeter.worlds.planted_areas`, half of the areas treated
+(1,000 take about half an hour on one core). What is planted: `effectmeter.worlds.planted_areas`, half of the areas treated
 on three dates; for calibration, areas whose level decides both their past and whether they are treated.
 """
 
@@ -118,7 +118,7 @@ def table(repetitions: int) -> list[str]:
 
 def main() -> None:
     """Simulate and write the table."""
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     text = (
         f"Made by `python benchmarks/areas_coverage.py {repetitions}`: {repetitions} draws per line, 95 % intervals of "
         "a ratio.\n`cr3` leaves out one cluster at a time, with t and Welch's degrees of freedom: treated and "

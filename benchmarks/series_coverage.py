@@ -1,7 +1,7 @@
 """How often 95 % intervals of a change of level hold the truth in correlated series: what chose the default.
 
 Writes benchmarks/series_coverage.md. Run from the project's root: ``python benchmarks/series_coverage.py
-[repetitions]`` (400 take about ten minutes on one core). What is planted: a trend, a season of two pairs, a start after
+[repetitions]`` (1,000 take about twenty-five minutes on one core). What is planted: a trend, a season of two pairs, a start after
 60 % of the periods, and overdispersed counts whose neighbours are correlated in one of two ways.
 """
 
@@ -181,7 +181,7 @@ def table(repetitions: int) -> str:
 def main() -> None:
     """Write the page."""
     warnings.simplefilter("ignore")
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     Path(__file__).with_suffix(".md").write_text(table(repetitions), encoding="utf-8")
 
 
