@@ -1,8 +1,8 @@
 """How often 95 % intervals of area effects hold the truth with few treated areas: what chose the errors.
 
 Writes benchmarks/areas_coverage.md. Run from the project's root: ``python benchmarks/areas_coverage.py [repetitions]``
-(1,000 take about half an hour on one core). What is planted: `effectmeter.worlds.planted_areas`, half of the areas treated
-on three dates; for calibration, areas whose level decides both their past and whether they are treated.
+(1,000 take about half an hour on one core). What is planted: `effectmeter.worlds.planted_areas`, half of the areas
+treated on three dates; for calibration, areas whose level decides both their past and whether they are treated.
 """
 
 from __future__ import annotations

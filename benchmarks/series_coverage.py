@@ -1,8 +1,8 @@
 """How often 95 % intervals of a change of level hold the truth in correlated series: what chose the default.
 
 Writes benchmarks/series_coverage.md. Run from the project's root: ``python benchmarks/series_coverage.py
-[repetitions]`` (1,000 take about twenty-five minutes on one core). What is planted: a trend, a season of two pairs, a start after
-60 % of the periods, and overdispersed counts whose neighbours are correlated in one of two ways.
+[repetitions]`` (1,000 take about twenty-five minutes on one core). What is planted: a trend, a season of two
+pairs, a start after 60 % of the periods, and overdispersed counts whose neighbours are correlated in one of two ways.
 """
 
 from __future__ import annotations
