@@ -2,8 +2,8 @@
 
 Writes benchmarks/trials_coverage.md. Run from the project's root:
 ``python benchmarks/trials_coverage.py [repetitions]`` (1,000 take about seven minutes on one core). Planted: trials'
-true log ratios are normal around -0.3; their variances are uniform between 0.02 and 0.2, which are trials of about 100 to
-1,000 persons.
+true log ratios are normal around -0.3; their variances are uniform between 0.02 and 0.2, which are trials of about 100
+to 1,000 persons.
 """
 
 from __future__ import annotations
