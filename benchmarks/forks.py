@@ -46,6 +46,18 @@ def import_all_of(run: Callable[[], object]) -> None:
     gc.freeze()
 
 
+def in_fork(run: Callable[[], object]) -> None:
+    """Carry out in a fork what may start threads: a later fork of a process that has any may wait for them for ever."""
+    if (pid := os.fork()) == 0:
+        code = 1
+        with suppress(BaseException):
+            run()
+            code = 0
+        os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, "what was carried out in a fork broke off"
+
+
 def processor_seconds(pid: int) -> float | None:
     """Return the processor time that a process has used, all of its threads together; None once it has ended."""
     try:
