@@ -1,0 +1,432 @@
+"""National size: the chain on generated persons, beside DuckDB's scan and what else one would use (``make bench``).
+
+Every stage runs in a process of its own, on one thread, so that its peak memory is its own. A ratio is the stage's
+processor time over that of a scan which reads every value of the same columns in the same process; medians over
+``--repeats``. Other packages read the same table from Parquet and fit the same model; one that is not installed, or not
+done in ``--patience`` seconds, is named as such. Inside this file: generating, measuring, telling. Not inside: any
+statistics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars  # noqa: F401 - loaded before the clock starts, as in a running chain
+import scipy.stats  # noqa: F401 - likewise
+import statsmodels.api  # noqa: F401 - likewise
+
+from effectmeter.estimators.hazard import hazard_ratio
+from effectmeter.estimators.rate import rate_contrast
+from effectmeter.home import Home
+from effectmeter.plan import Plan
+from effectmeter.quarters import Quarter
+from vault.cells import read_cells
+from vault.cohort import build_cohort
+from vault.connection import open_vault
+from vault.intake.landing import land
+from vault.outcomes import build_outcomes
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "benchmarks" / "bench.md"
+QUARTER = Quarter(2026, 3)
+BY_HAND = "## Where the time goes"
+"""From this heading on the page is written by hand, and kept."""
+FACTORS = {f"f{i}": levels for i, levels in enumerate((2, 2, 2, 2, 2, 3, 3, 2, 2), start=1)}
+EVENTS_PER_PERSON = 10
+MODEL = " + ".join(("treated", *FACTORS))
+Found = dict[str, Any]
+
+
+def plan_of() -> Plan:
+    """Return the plan: a trial by lot with nine factors, one window of a year."""
+    return Plan.model_validate(
+        {
+            "programme": "bench",
+            "title": {"nl": "Maat", "en": "Size"},
+            "design": "randomised",
+            "source": {"persons": {"file": "persons.parquet"}, "events": {"file": "events.parquet"}},
+            "adjust_for": dict.fromkeys(FACTORS, "categorical"),
+            "follow_up": {"days": [365]},
+            "outcomes": {"contact": {"event": "contact"}},
+        }
+    )
+
+
+def generate(folder: Path, n: int, order: str) -> None:
+    """Write a delivery of `n` persons and ten times as many events, a fifth of them after time zero."""
+    folder.mkdir(parents=True, exist_ok=True)
+    factors = ", ".join(f"'l' || (hash(i || ':{j}') % {k}) as f{j}" for j, k in enumerate(FACTORS.values(), start=1))
+    person = "md5(i::varchar) as person_id"
+    rank = "person_id, event_date" if order == "sorted" else "hash(i || ':order')"
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute(
+        f"copy (select {person}, if(hash(i || ':arm') % 2 = 0, 'treated', 'comparison') as arm, {factors},"
+        f" date '2024-01-01' + (hash(i || ':day') % 365)::integer as index_date from range({n}) as r(i)"
+        f" order by person_id) to '{folder}/persons.parquet'"
+    )
+    connection.execute(
+        f"copy (select md5((i % {n})::varchar) as person_id, 'contact' as event_type, date '2024-01-01'"
+        f" + (hash((i % {n}) || ':day') % 365)::integer + 365 - floor(1825 * pow((hash(i || ':event') % 100000) / 1e5,"
+        f" if(hash((i % {n}) || ':arm') % 2 = 0, 0.9, 1.0)))::integer as event_date"
+        f" from range({n * EVENTS_PER_PERSON}) as r(i) order by {rank}) to '{folder}/events.parquet'"
+    )
+
+
+def scan(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Read every value of a table's columns, and keep a number of each."""
+    relation = connection.sql(f"select * from {source} limit 0")
+    reads = {"VARCHAR": "strlen({0})", "DATE": "datepart('day', {0})", "BOOLEAN": "{0}::integer"}
+    kinds = zip(relation.columns, map(str, relation.types), strict=True)
+    sums = (f"sum({reads.get(kind, '{0}').format(name)})" for name, kind in kinds)
+    connection.sql(f"select {', '.join(sums)} from {source}").fetchall()
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Return processor time, wall time and what the work returned."""
+    began = time.process_time(), time.perf_counter()
+    value = work()
+    return time.process_time() - began[0], time.perf_counter() - began[1], value
+
+
+def against_scan(connection: duckdb.DuckDBPyConnection, work: Callable[[], Any], *sources: str) -> tuple[Found, Any]:
+    """Measure the work, and the scan of `sources` in the same process: the middle of three, the first to warm up."""
+    scans = [timed(lambda: [scan(connection, source) for source in sources])[:2] for _ in range(4)][1:]
+    cpu, wall, value = timed(work)
+    found = {"cpu": cpu, "wall": wall, "scan_cpu": sorted(s[0] for s in scans)[1], "scan_wall": sorted(scans)[1][1]}
+    return found, value
+
+
+def stage_landing(home: Home) -> Found:
+    """Bring the delivery into the vault."""
+    delivery = home.delivery("bench", QUARTER)
+    sources = [f"'{delivery}/{table}.parquet'" for table in ("persons", "events")]
+    with open_vault(home.vault("bench", QUARTER)) as connection:
+        connection.execute("set threads = 1")
+        return against_scan(connection, lambda: land(connection, plan_of(), delivery, QUARTER), *sources)[0]
+
+
+def stage_chain(home: Home) -> Found:
+    """Build cohort and outcomes from the landing."""
+    with open_vault(home.vault("bench", QUARTER)) as connection:
+        connection.execute("set threads = 1")
+
+        def work() -> None:
+            build_cohort(connection, plan_of(), QUARTER)
+            build_outcomes(connection, plan_of(), QUARTER)
+
+        events = "(select person_id, event_type, event_date from landing.events)"
+        people = f"(select person_id, arm, index_date, {', '.join(FACTORS)} from landing.persons)"
+        return against_scan(connection, work, events, people)[0]
+
+
+def _estimate(home: Home, kind: str) -> Found:
+    columns = "n_events, days_free" if kind == "rate" else "n_events, days_observed"
+    with open_vault(home.vault("bench", QUARTER), read_only=True) as connection:
+        connection.execute("set threads = 1")
+        people = f"(select person_id, arm, {', '.join(FACTORS)} from cohort.persons)"
+        windows = (
+            f"(select person_id, outcome, period, window_days, is_complete, {columns} from outcomes.person_windows)"
+        )
+        steps: Found = {}
+
+        def work() -> Any:
+            cpu, _, cells = timed(
+                lambda: read_cells(connection, plan_of(), "treated", "contact", 365, kind)  # type: ignore[arg-type]
+            )
+            steps.update(cells_cpu=cpu, n_cells=len(cells))
+            if kind == "hazard":
+                args = (cells.days, cells.y, cells.treated01, cells.X)
+                estimate = hazard_ratio(*args, variance="hc0", cells=cells)
+            else:
+                rate = (cells.y, cells.t, cells.treated01, cells.X)
+                estimate = rate_contrast(*rate, estimand="ate", variance="hc0", cells=cells).ratio
+            return cells, estimate
+
+        found, (cells, estimate) = against_scan(connection, work, people, windows)
+    found |= steps | {"log_ratio": math.log(estimate.value), "std_error": estimate.std_error}
+    if kind == "rate":
+        fewer = cells.X[:, 1:]
+        again = timed(
+            lambda: rate_contrast(cells.y, cells.t, cells.treated01, fewer, estimand="ate", variance="hc1", cells=cells)
+        )
+        found["warm_wall"] = again[1]
+    return found
+
+
+def stage_rate(home: Home) -> Found:
+    """Compare rates with a robust error, from the analysis tables on disk."""
+    return _estimate(home, "rate")
+
+
+def stage_cox(home: Home) -> Found:
+    """Compare hazards with a robust error, from the analysis tables on disk."""
+    return _estimate(home, "hazard")
+
+
+def stage_export(home: Home) -> Found:
+    """Write the analysis table as others would take it."""
+    factors = ", ".join(f"substr(persons.{name}, 2)::integer as {name}" for name in FACTORS)
+    with open_vault(home.vault("bench", QUARTER), read_only=True) as connection:
+        connection.execute("set threads = 1")
+        table = (
+            f"select (arm = 'treated')::integer as treated, {factors}, n_events as y, days_free / 365.25 as t,"
+            " days_observed as day, (n_events > 0)::integer as ended from cohort.persons as persons"
+            " join outcomes.person_windows using (person_id) where is_complete and window_days = 365"
+        )
+        for kind in ("parquet", "csv"):
+            connection.execute(f"copy ({table}) to '{home.root}/table.{kind}'")
+    return {}
+
+
+_ALL = "+".join(f"C({name})" for name in FACTORS)
+_READ = "import pandas as pd, numpy as np, math; d = pd.read_parquet(r'{folder}/table.parquet')\n"
+_R = "d <- read.csv('{folder}/table.csv'); for (v in paste0('f', 1:9)) d[[v]] <- factor(d[[v]]);"
+OTHERS: dict[str, tuple[str, str, str]] = {
+    "statsmodels GLM, HC0": (
+        "rate", "python",
+        _READ + "import statsmodels.formula.api as s, statsmodels.api as a\n"
+        f"m = s.glm('y ~ treated+{_ALL}', d, family=a.families.Poisson(), exposure=d.t).fit(cov_type='HC0')\n"
+        "print(m.params['treated'], m.bse['treated'])",
+    ),
+    "pyfixest fepois, hetero": (
+        "rate", "python",
+        _READ + "import pyfixest as p; d['lt'] = np.log(d.t)\n"
+        f"m = p.fepois('y ~ treated | {'+'.join(FACTORS)}', d, vcov='hetero', offset='lt')\n"
+        "print(m.coef()['treated'], m.se()['treated'])",
+    ),
+    "glum (no robust error)": (
+        "rate", "python",
+        _READ + "import glum\n"
+        f"c = {list(FACTORS)}; X = pd.get_dummies(d[['treated'] + c], columns=c, drop_first=True).astype(float)\n"
+        "m = glum.GeneralizedLinearRegressor(family='poisson', alpha=0, gradient_tol=1e-10)\n"
+        "m.fit(X, d.y, offset=np.log(d.t)); print(m.coef_[0], 'nan')",
+    ),
+    "R glm + sandwich, HC0": (
+        "rate", "R",
+        _R + f" m <- glm(y ~ {MODEL} + offset(log(t)), poisson, d);"
+        " cat(sprintf('%.16g', c(coef(m)['treated'], sqrt(sandwich::vcovHC(m, type='HC0')['treated','treated']))))",
+    ),
+    "R survival::coxph, robust": (
+        "cox", "R",
+        _R + f" m <- survival::coxph(survival::Surv(day, ended) ~ {MODEL}, d, robust=TRUE, ties='efron');"
+        " cat(sprintf('%.16g', c(coef(m)['treated'], sqrt(vcov(m)['treated','treated']))))",
+    ),
+    "pandas, cohort and outcomes": (
+        "chain", "python",
+        "import pandas as pd; D = r'{delivery}'; p = pd.read_parquet(D + '/persons.parquet')\n"
+        "e = pd.read_parquet(D + '/events.parquet').merge(p[['person_id', 'index_date']], on='person_id')\n"
+        "day = (pd.to_datetime(e.event_date) - pd.to_datetime(e.index_date)).dt.days\n"
+        "e = e.assign(day=day)[(day >= 1) & (day <= 365)]\n"
+        "g = e.groupby('person_id').day.agg(['size', 'min']); p = p.join(g, on='person_id'); print('nan nan')",
+    ),
+}  # fmt: skip
+STAGES = {
+    "landing": stage_landing, "chain": stage_chain, "rate": stage_rate, "cox": stage_cox, "export": stage_export,
+}  # fmt: skip
+
+
+def child(command: Sequence[str], patience: float) -> tuple[str, float, float]:
+    """Return output, processor time and peak memory (MB) of a process; raises when it is not done in time."""
+    one_thread = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
+    )
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | one_thread, stdout=out, stderr=err)
+        began = time.monotonic()
+        while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() - began > patience:
+                process.kill()
+                os.wait4(process.pid, 0)
+                raise TimeoutError(f"not done in {patience:.0f} s")
+            time.sleep(0.05)
+        process.returncode = ended[1]
+        out.seek(0)
+        err.seek(0)
+        if ended[1] != 0:
+            raise RuntimeError(err.read()[-400:])
+        usage: resource.struct_rusage = ended[2]
+        return out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def run_stage(folder: Path, name: str, patience: float) -> Found:
+    """Run a stage in a process of its own."""
+    command = [sys.executable, str(Path(__file__)), "--stage", name, "--folder", str(folder)]
+    output, _, peak = child(command, patience)
+    return json.loads(output.splitlines()[-1]) | {"peak": peak}  # type: ignore[no-any-return]
+
+
+def run_size(folder: Path, n: int, repeats: int, patience: float, python: str | None, *, beside: bool) -> Found:
+    """Measure one size, both orders of events; returns lists of what each stage found; `beside`: the others too."""
+    result: Found = {"persons": n, "others": {}, "not_run": []}
+    for order in ("any", "sorted"):
+        home = Home(folder / f"{n}-{order}")
+        try:
+            generate(home.delivery("bench", QUARTER), n, order)
+            names = [f"landing {order}", f"chain {order}", *(("rate", "cox") if order == "sorted" else ())]
+            for name in names:
+                stage = name.split()[0]
+                times = 1 if stage == "landing" else repeats
+                result[name] = [run_stage(home.root, stage, patience) for _ in range(times)]
+            if order == "sorted" and beside:
+                run_stage(home.root, "export", patience)
+                result["others"] = run_others(home, patience, python or sys.executable)
+        except (TimeoutError, RuntimeError) as error:
+            result["not_run"].append(f"{order}: {str(error).splitlines()[-1]}")
+        shutil.rmtree(home.root, ignore_errors=True)
+    return result
+
+
+def run_others(home: Home, patience: float, python: str) -> Found:
+    """Run what else one would use, once each."""
+    found: Found = {}
+    for name, (stage, language, code) in OTHERS.items():
+        text = code.replace("{folder}", str(home.root)).replace("{delivery}", str(home.delivery("bench", QUARTER)))
+        command = [python, "-c", text] if language == "python" else ["Rscript", "-e", text]
+        try:
+            output, cpu, peak = child(command, patience)
+            log_ratio, std_error = (float(word) for word in output.split()[-2:])
+            found[name] = {"stage": stage, "cpu": cpu, "peak": peak, "log_ratio": log_ratio, "std_error": std_error}
+        except (TimeoutError, RuntimeError, FileNotFoundError) as error:
+            found[name] = {"stage": stage, "failed": str(error).strip().splitlines()[-1][:90]}
+    return found
+
+
+def ratio(runs: Sequence[Found], clock: str = "cpu") -> float:
+    """Return the median ratio to the scan."""
+    return statistics.median(run[clock] / max(run[f"scan_{clock}"], 1e-4) for run in runs)
+
+
+def exponent(sizes: Sequence[Found], stage: str) -> float | None:
+    """Return the growth of a stage's processor time between the smallest and the largest size; None for one size."""
+    known = [(size["persons"], statistics.median(r["cpu"] for r in size[stage])) for size in sizes if size.get(stage)]
+    if len(known) < 2:
+        return None
+    (n0, t0), (n1, t1) = known[0], known[-1]
+    return math.log(t1 / t0) / math.log(n1 / n0)
+
+
+BARS = {"chain sorted": 40.0, "chain any": 90.0, "rate": 10.0, "cox": 60.0}
+_NAMES = {
+    "landing any": "landing, events in any order",
+    "landing sorted": "landing, events sorted by person",
+    "chain any": "cohort and outcomes, any order",
+    "chain sorted": "cohort and outcomes, sorted by person",
+    "rate": "rate ratio, nine factors, robust error",
+    "cox": "Cox, nine factors, robust error",
+}
+
+
+def verdict(value: float | None, bar: float, *, is_full: bool) -> str:
+    """Return pass or miss; what was not measured at the size of the bar is never a pass."""
+    if value is None:
+        return "not measured"
+    found = "pass" if value <= bar else "miss"
+    return found if is_full else f"{found} at this size; not measured at 10^7"
+
+
+def page(sizes: Sequence[Found], repeats: int, notes: str) -> str:
+    """Return the page."""
+    last = sizes[-1]
+    is_full = last["persons"] >= 10**7
+    lines = [
+        "# National size",
+        "",
+        "`make bench` rewrites this page. Ratios are processor time over DuckDB's scan of the same columns in the same",
+        f"process, on one thread, medians of {repeats}; wall ratios beside them. Landing ran once per size.",
+        f"{EVENTS_PER_PERSON} events per person.",
+        "",
+        "| persons | stage | processor s | x scan | x scan, wall | peak MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size in sizes:
+        for key, name in _NAMES.items():
+            if runs := size.get(key):
+                cpu, peak = statistics.median(r["cpu"] for r in runs), max(r["peak"] for r in runs)
+                lines.append(
+                    f"| {size['persons']:,} | {name} | {cpu:.2f} |"
+                    f" {ratio(runs):.0f} | {ratio(runs, 'wall'):.0f} | {peak:.0f} |"
+                )
+    lines += ["", f"## Bars, at {last['persons']:,} persons", "", "| bar | at most | found | |", "|---|---|---|---|"]
+    for key, bar in BARS.items():
+        value = ratio(last[key]) if last.get(key) else None
+        shown = "" if value is None else f"{value:.0f}x"
+        lines.append(f"| {_NAMES[key]} | {bar:.0f}x scan | {shown} | {verdict(value, bar, is_full=is_full)} |")
+    measured = [run for key in _NAMES for run in last.get(key) or []]
+    peak_gb = max((run["peak"] for run in measured), default=0.0) / 1024
+    lines.append(f"| peak memory | 4 GB | {peak_gb:.2f} GB | {verdict(peak_gb or None, 4.0, is_full=is_full)} |")
+    warm = statistics.median(r["warm_wall"] for r in last["rate"]) if last.get("rate") else None
+    shown = "" if warm is None else f"{warm:.3f} s"
+    lines.append(f"| a further model on warm cells | 0.3 s | {shown} | {verdict(warm, 0.3, is_full=is_full)} |")
+    for key, name in _NAMES.items():
+        grown = exponent(sizes, key)
+        shown = "" if grown is None else f"{grown:.2f}"
+        lines.append(f"| growth exponent: {name} | 1.1 | {shown} | {verdict(grown, 1.1, is_full=is_full)} |")
+    lines += ["| bootstrap of 1,000 replicates | minutes | | not measured |", "", "## What one would use instead", ""]
+    lines += ["Once each, one thread, reading the table from disk included; starting up too.", ""]
+    lines += [
+        "| persons | what | processor s | peak MB | estimate off by | error off by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size in sizes:
+        for name, other in size["others"].items():
+            lines.append(_other_line(size, name, other))
+    left = [f"* {size['persons']:,}: {reason}" for size in sizes for reason in size["not_run"]]
+    lines += ["", "## What did not run", "", *(left or ["Nothing that was asked for failed."]), "", notes.strip(), ""]
+    return "\n".join(lines)
+
+
+def _other_line(size: Found, name: str, other: Found) -> str:
+    if "failed" in other:
+        return f"| {size['persons']:,} | {name} | {other['failed']} | | | |"
+    ours = size.get(other["stage"])
+    differences = ["", ""]
+    if ours:
+        gaps = [abs(other[key] / ours[0][key] - 1.0) for key in ("log_ratio", "std_error")]
+        differences = ["" if math.isnan(gap) else f"{gap:.0e}" for gap in gaps]
+    return f"| {size['persons']:,} | {name} | {other['cpu']:.1f} | {other['peak']:.0f} | {' | '.join(differences)} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a stage, or every size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--sizes", type=lambda text: [int(float(part)) for part in text.split(",")], default=[10**5, 10**6]
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--patience", type=float, default=1800.0, help="seconds for one stage or package")
+    parser.add_argument("--python", help="interpreter that has the other packages; this one by default")
+    parser.add_argument("--alone", action="store_true", help="leave the other packages out")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--stage", choices=STAGES)
+    asked = parser.parse_args(arguments)
+    if asked.stage:
+        print(json.dumps(STAGES[asked.stage](Home(asked.folder)), default=float))
+        return
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="bench-"))
+    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    notes = "".join(written.partition(BY_HAND)[1:])
+    sizes = []
+    for n in sorted(asked.sizes):
+        beside = n == max(asked.sizes) and not asked.alone
+        sizes.append(run_size(folder, n, asked.repeats, asked.patience, asked.python, beside=beside))
+        asked.page.write_text(page(sizes, asked.repeats, notes), encoding="utf-8")  # a killed run keeps what it has
+        print(f"{n:,} persons done", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
