@@ -11,7 +11,7 @@ export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken cluster small docs examples site notebook pictures audit clean
+.PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken bench cluster small docs examples site notebook pictures audit clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -76,6 +76,9 @@ worlds: $(STAMP) ## Measure the whole method on known worlds (hours; resumable);
 
 faults: $(STAMP) ## Kill, starve and corrupt a hundred refreshes (an hour; resumable); rewrites benchmarks/faults.md
 	@$(BIN)/python benchmarks/faults.py
+
+bench: $(STAMP) ## Measure the chain at national size beside a scan and other packages (hours); rewrites benchmarks/bench.md
+	@$(BIN)/python benchmarks/bench.py --sizes 1e5,1e6,1e7
 
 broken: $(STAMP) ## Try some five hundred broken deliveries and plans, and fuzz (an hour; resumable); rewrites benchmarks/broken.md
 	@$(BIN)/python benchmarks/broken.py
