@@ -38,7 +38,7 @@ _PATIENCE = 1800
 _WORDS_NOT_OURS = ("Traceback", "not foresee", "defect of Effectmeter", "Error:")
 _BEFORE = (f"plan {PROGRAMME}: sound", "refreshing ")
 """What both commands say before anything is known."""
-_FUZZ = "2000"
+_FUZZ = "300"
 
 
 @dataclass(frozen=True, slots=True)
