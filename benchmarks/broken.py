@@ -175,7 +175,9 @@ def _run(name: str, wanted: str, folder: Path, secrets: Sequence[str]) -> Outcom
         faults.append(f"should be {wanted}")
     faults += [f"says '{word}'" for word in _WORDS_NOT_OURS if word in said]
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_BEFORE)]
-    first = next((line for line in lines if line.startswith("STOP")), lines[0] if lines else "")
+    first = next((line for line in lines if line.startswith("STOP")), lines[0] if lines else "").replace(
+        f"{folder}/", ""
+    )
     return Outcome(name, wanted, verdict, code, round(seconds, 1), megabytes, first, tuple(faults))
 
 

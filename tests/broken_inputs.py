@@ -278,6 +278,7 @@ EVERY_FILE: dict[str, tuple[Callable[[bytes], bytes], Expected]] = {
     "header with invisible spaces": (_header(lambda names: [f"{name}\u200b" for name in names]), "intake"),
     "header with hard spaces around it": (_header(lambda names: [f"\u00a0{name}\u00a0" for name in names]), "accepted"),
     "header with control signs": (_header(lambda names: [f"{names[0]}\x07", *names[1:]]), "intake"),
+    "quotes before a column name": (lambda b: b'""' + b, "intake"),
     "a column name twice": (_header(lambda names: [names[1], *names[1:]]), "intake"),
     "a column name twice but for capitals": (_extra("PERIOD", "x"), "accepted"),
     "first column missing": (_with(lambda rows: [row[1:] for row in rows]), "intake"),

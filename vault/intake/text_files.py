@@ -7,6 +7,7 @@ lines are counted here, and the count must be accounted for: by rows, by rows th
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from collections import deque
@@ -215,7 +216,15 @@ def _prepare(
         )
     if not delimiter:
         delimiter = max(_DELIMITERS, key=lambda each: _score(cells_line, each, expected))
-    header = checked_header(_cells(cells_line, delimiter), file.name)
+    cells = _header_cells(cells_line, delimiter)
+    if cells is None:
+        raise DeliveryError(
+            "the quotes in the line with column names do not pair up",
+            where=file.name,
+            allowed='a name as it is, or between two signs "',
+            next_step="ask the supplier to write the file anew, with quotes around a whole name or around none",
+        )
+    header = checked_header(cells, file.name)
     path, n_lines = file.path, survey.n_lines
     if survey.encoding not in ("utf-8", "utf-8-sig") or survey.n_line_ends > 1 or source.skip_footer:
         path = copy
@@ -244,16 +253,16 @@ def _header_line(file: DeliveredFile, source: SourceTable, survey: _Survey) -> t
     )
 
 
-def _cells(line: str, delimiter: str) -> list[str | None]:
-    """Split the header line, by Polars: quotes and all."""
-    row = pl.read_csv(
-        io.BytesIO(line.encode()), has_header=False, infer_schema=False, separator=delimiter, quote_char='"'
-    )
-    return list(row.row(0))
+def _header_cells(line: str, delimiter: str) -> list[str] | None:
+    """Split the header line, quotes and all; None where its quotes do not pair up between signs of this kind."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
 
 
 def _score(line: str, delimiter: str, expected: Sequence[str]) -> tuple[int, int]:
-    names = [(cell or "").strip().casefold() for cell in _cells(line, delimiter)]
+    names = [cell.strip().casefold() for cell in _header_cells(line, delimiter) or ()]
     return len({name.strip().casefold() for name in expected} & set(names)), len(names)
 
 
