@@ -17,31 +17,6 @@ from find_browser import find_browser
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-LONGEST = (
-    "test_cluster.py",
-    "test_report_browser.py",
-    "test_ui_browser.py",
-    "test_same_in_same_out.py",
-    "test_persons_attacks.py",
-    "test_chain.py",
-    "test_postgres.py",
-    "test_areas_interface.py",
-    "test_faults.py",
-    "test_public_hard_cases.py",
-    "test_persons_rows.py",
-    "test_seventh_design.py",
-    "test_definitions_again.py",
-    "test_faults_machine.py",
-)
-"""Files that take longest. They begin first, so that none of them is left to run alone while other cores wait."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest in front; the rest stay in the order of their names."""
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(place)))
-
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real studies that are not part of the project; tests on them are skipped where the folder is absent."""
