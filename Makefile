@@ -39,7 +39,7 @@ ui: $(STAMP) ## Open Dagster on the same project, at http://localhost:3000
 
 test: $(DOCS_STAMP) check ## Lint, types, import directions, lock, and all tests, the browser's included
 	@$(BIN)/python tests/find_browser.py --install || true
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: lint types imports lock ## Everything that is checked without running the software
 
