@@ -6,13 +6,16 @@ The same choice of persons as `effectmeter.designs.sample.assemble` makes from r
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 import sql
 from effectmeter.errors import EffectmeterError
+from effectmeter.estimators.base import FloatArray
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.design_matrix import build_design_matrix
 from effectmeter.plan import Plan
@@ -21,11 +24,9 @@ from vault.statements import filled
 DAYS_PER_YEAR = 365.25
 Kind = Literal["risk", "rate", "hazard"]
 
-_EVENT = "(windows.n_events > 0)::bigint"
-_SUMS: dict[Kind, tuple[str, str, str]] = {
-    "risk": (_EVENT, "0::bigint", ""),
-    "rate": ("windows.n_events", "windows.days_free", ""),
-    "hazard": (_EVENT, "0::bigint", f",\n    windows.days_observed as day,\n    {_EVENT} as ended"),
+_SUMS: dict[Kind, tuple[str, str]] = {
+    "risk": ("(windows.n_events > 0)::bigint", "0::bigint"),
+    "rate": ("windows.n_events", "windows.days_free"),
 }
 
 
@@ -62,33 +63,78 @@ def read_cells(
         leaves out whoever lacks one; or nobody can be counted.
     """
     labels = [name for name, is_used in (("cluster", plan.cluster), ("stratum", plan.strata)) if is_used]
-    keys = "".join(f", persons.{sql.identifier(name)}" for name in [*plan.adjust_for, *labels])
-    events, days, ended = _SUMS[kind]
+    columns = [sql.identifier(name) for name in [*plan.adjust_for, *labels]]
+    keys = "".join(f", persons.{name}" for name in columns)
     is_counted = "windows.days_free > 0 and " if kind == "rate" else ""
     is_counted += "windows.is_complete" if window_days is not None else "windows.days_observed > 0"
-    statement = filled("outcomes/cells", keys=keys, ended=ended, events=events, days=days, is_counted=is_counted)
-    frame = connection.sql(
-        statement,
-        params={"arms": [treated, plan.arms.comparison], "outcome": outcome, "window_days": window_days},
-    ).pl()
-    _refuse_what_needs_rows(plan, {name: frame[name].null_count() for name in [*plan.adjust_for, *labels]})
-    if frame.height == 0:
+    binds = {"arms": [treated, plan.arms.comparison], "outcome": outcome, "window_days": window_days}
+    if kind == "hazard":
+        profiles, of_day = _by_day(connection, columns, keys, is_counted, binds)
+    else:
+        events, days = _SUMS[kind]
+        statement = filled("outcomes/cells", keys=keys, events=events, days=days, is_counted=is_counted)
+        profiles, of_day = connection.execute(statement, binds).pl(), None
+    _refuse_what_needs_rows(plan, {name: profiles[name].null_count() for name in [*plan.adjust_for, *labels]})
+    if profiles.height == 0:
         raise EffectmeterError(f"nobody can be counted for '{outcome}'", next_step="look at the attrition table")
-    side = (frame["arm"] == treated).to_numpy().astype(np.float64)
-    matrix = build_design_matrix(frame, plan.adjust_for, plan.missing, side)
-    t = frame["t"].to_numpy() / DAYS_PER_YEAR
+    side = (profiles["arm"] == treated).to_numpy().astype(np.float64)
+    X = np.asarray(build_design_matrix(profiles, plan.adjust_for, plan.missing, side).X, dtype=np.float64)
+    cluster, strata = (
+        profiles[name].to_numpy().astype(str) if is_used else None
+        for name, is_used in (("cluster", plan.cluster), ("stratum", plan.strata))
+    )
+    if of_day is not None:
+        return _of_hazards(of_day, side, X, cluster, strata)
     return Cells(
-        n=frame["n"].to_numpy(),
-        y=frame["y"].to_numpy(),
-        t=t,
-        yy=frame["yy"].to_numpy(),
-        yt=frame["yt"].to_numpy() / DAYS_PER_YEAR,
-        tt=frame["tt"].to_numpy() / DAYS_PER_YEAR**2,
+        n=profiles["n"].to_numpy(),
+        y=profiles["y"].to_numpy(),
+        t=profiles["t"].to_numpy() / DAYS_PER_YEAR,
+        yy=profiles["yy"].to_numpy(),
+        yt=profiles["yt"].to_numpy() / DAYS_PER_YEAR,
+        tt=profiles["tt"].to_numpy() / DAYS_PER_YEAR**2,
         treated01=side,
-        X=np.asarray(matrix.X, dtype=np.float64),
-        cluster=frame["cluster"].to_numpy().astype(str) if plan.cluster else None,
-        strata=frame["stratum"].to_numpy().astype(str) if plan.strata else None,
-        days=frame["day"].to_numpy().astype(np.float64) if kind == "hazard" else None,
+        X=X,
+        cluster=cluster,
+        strata=strata,
+    )
+
+
+def _by_day(
+    connection: duckdb.DuckDBPyConnection, columns: list[str], keys: str, is_counted: str, binds: dict[str, Any]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the profiles of whoever is counted, and per place among them, day and how it ended the persons."""
+    statement = filled("outcomes/profiles", keys=keys)
+    same = " and ".join(f"persons.{name} is not distinct from profiles.{name}" for name in ["arm", *columns])
+    profiles = connection.execute(statement, {"arms": binds["arms"]}).pl()
+    counted = filled("outcomes/cells_by_day", profiles=statement, same=same, is_counted=is_counted)
+    days = connection.execute(counted, binds).pl()
+    is_used = np.bincount(days["profile"].to_numpy(), minlength=profiles.height) > 0
+    place = (np.cumsum(is_used) - 1)[days["profile"].to_numpy()]
+    return profiles.filter(is_used), days.with_columns(pl.Series("profile", place))
+
+
+def _of_hazards(
+    of_day: pl.DataFrame,
+    side: FloatArray,
+    X: FloatArray,
+    cluster: NDArray[np.generic] | None,
+    strata: NDArray[np.generic] | None,
+) -> Cells:
+    """Return cells of persons who are alike in the day and in how it ended too."""
+    place, n = of_day["profile"].to_numpy(), of_day["n"].to_numpy().astype(np.float64)
+    y, none = n * of_day["ended"].to_numpy(), np.zeros(len(n))
+    return Cells(
+        n=n,
+        y=y,
+        t=none,
+        yy=y,
+        yt=none,
+        tt=none,
+        treated01=side[place],
+        X=X[place],
+        cluster=None if cluster is None else cluster[place],
+        strata=None if strata is None else strata[place],
+        days=of_day["day"].to_numpy().astype(np.float64),
     )
 
 

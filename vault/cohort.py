@@ -127,12 +127,14 @@ def event_types_with_history(connection: duckdb.DuckDBPyConnection, plan: Plan) 
     shift_days = placebo_shift(plan)
     if shift_days is None:
         return ()
-    wanted = sorted({outcome.event for outcome in counted_outcomes(plan).values() if outcome.event is not None})
+    wanted = {outcome.event for outcome in counted_outcomes(plan).values() if outcome.event is not None}
     latest_day = -shift_days if plan.design == "before_after" else -1
-    found = connection.sql(
-        filled("cohort/event_types_with_history"), params={"event_types": wanted, "latest_day": latest_day}
-    ).fetchall()
-    return tuple(row[0] for row in found)
+    statement = filled("cohort/event_types_with_history")
+    return tuple(
+        event_type
+        for event_type in sorted(wanted)
+        if connection.sql(statement, params={"event_type": event_type, "latest_day": latest_day}).fetchall()
+    )
 
 
 def counted_outcomes(plan: Plan) -> dict[str, Outcome]:

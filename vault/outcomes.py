@@ -27,6 +27,9 @@ from vault.units import build_unit_outcomes
 COMPLETE_FOLLOW_UP = "complete_follow_up"
 """The informational last step of the attrition table; nobody leaves the cohort at it."""
 
+_NO_LAST_DAY = 10**6
+"""Later than any day of anybody's follow-up."""
+
 Window = tuple[str, int | None, int, int | None]
 """Period, window in days, first and last day since time zero; None: to the end of one's own follow-up."""
 
@@ -164,12 +167,23 @@ def _count_events(
         },
         [(position, *window) for position, window in enumerate(windows)],
     )
+    earliest_day, latest_day = _reach(connection, windows)
     binds: dict[str, Any] = {
         "reference_date": quarter.reference_date,
         "waiting_days": plan.follow_up.waiting_days,
+        "earliest_day": earliest_day,
+        "latest_day": latest_day,
     }
     parts = {"filters": _filters(columns)} | _counts(windows)
     store(connection, table, filled("outcomes/person_windows", **parts), binds)
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, windows: list[Window]) -> tuple[int, int]:
+    """Return the first and last day since the delivered time zero that any window of anybody in view reaches."""
+    found = connection.sql("select min(shift_days), max(shift_days) from persons_in_view").fetchall()
+    least, most = (shift or 0 for shift in found[0])
+    last_days = [_NO_LAST_DAY if last_day is None else last_day for _, _, _, last_day in windows]
+    return min(first_day for _, _, first_day, _ in windows) - most, max(last_days) - least
 
 
 def _counts(windows: list[Window]) -> dict[str, str]:
@@ -192,7 +206,8 @@ def _counts(windows: list[Window]) -> dict[str, str]:
 def _filters(columns: list[str]) -> str:
     """Return the condition that an event has the values that its outcome asks for, where it asks for any."""
     conditions = [
-        f"(plan_filters.{allowed} is null or list_contains(plan_filters.{allowed}, events.{delivered}::varchar))"
+        f"(outcomes_to_count.{allowed} is null"
+        f" or list_contains(outcomes_to_count.{allowed}, events.{delivered}::varchar))"
         for allowed, delivered in ((sql.identifier(f"allowed {column}"), sql.identifier(column)) for column in columns)
     ]
     return "\n        and ".join(conditions) or "true"

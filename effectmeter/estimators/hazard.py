@@ -71,7 +71,7 @@ class CumulativeIncidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Persons sorted by stratum and day, and the event times among them (d distinct ones, e deaths).
+    """Persons sorted by stratum and day, and the event times among them (d distinct ones, e deaths in r rows).
 
     Attributes
     ----------
@@ -79,14 +79,16 @@ class Clock:
         (n,) sorting permutation.
     first, last
         (d,) first sorted row at risk at an event time, and the end of its stratum.
-    dead, time_of_death
-        (e,) sorted rows with an event, and the event time each belongs to.
-    fraction
-        (e,) Efron's l / m within its event time.
+    dead, time_of_death, deaths
+        (r,) sorted rows with an event, the event time each belongs to, and how many persons die in it.
+    fraction, time_of_fraction
+        (e,) Efron's l / m within its event time, and that time. With one person a row these go with `dead`.
+    tied
+        (d,) how many persons die at an event time.
     passed, start
         (n,) how many event times up to and including the person's own day, and before its stratum.
     size
-        (n,) how many persons a sorted row stands for; a row of several deaths is that many times in `dead`.
+        (n,) how many persons a sorted row stands for.
     """
 
     order: NDArray[np.intp]
@@ -94,10 +96,45 @@ class Clock:
     last: NDArray[np.intp]
     dead: NDArray[np.intp]
     time_of_death: NDArray[np.intp]
+    deaths: FloatArray
     fraction: FloatArray
+    time_of_fraction: NDArray[np.intp]
+    tied: FloatArray
     passed: NDArray[np.intp]
     start: NDArray[np.intp]
     size: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moments:
+    """What Efron's method sums at each event time, over the deaths l = 0..m-1 there, with z = S0 - (l / m) D0.
+
+    Attributes
+    ----------
+    relative
+        (n,) weighted relative hazard of each sorted person.
+    S1, D1
+        (d, p) sums of hazard times covariates over those at risk, and over those who die.
+    average
+        (d,) mean weight of those who die.
+    log, a0, a1, b0, b1, b2
+        (d,) sums of log z, 1 / z, (l / m) / z, and of 1, l / m and (l / m)^2 over z^2.
+    """
+
+    relative: FloatArray
+    S1: FloatArray
+    D1: FloatArray
+    average: FloatArray
+    log: FloatArray
+    a0: FloatArray
+    a1: FloatArray
+    b0: FloatArray
+    b1: FloatArray
+    b2: FloatArray
+
+    def mean(self, one: FloatArray, of_dead: FloatArray) -> FloatArray:
+        """Return (d, p) sums of the mean covariates at risk, ``(S1 - (l / m) D1) / z``, times what the sums hold."""
+        return one[:, None] * self.S1 - of_dead[:, None] * self.D1
 
 
 def hazard_ratio(
@@ -236,7 +273,8 @@ def fit_cox(
     Notes
     -----
     At an event time with m deaths of mean weight w: ``sum_l w log(S0 - (l / m) D0)``, l = 0..m-1, with S over those at
-    risk and D over the deaths. All sums over time are cumulative sums: cost n p^2 per step.
+    risk and D over the deaths. All sums over time are cumulative sums, and tied deaths enter as sums of powers of
+    ``l / m`` and ``1 / z``: cost n p^2 per step, and a few numbers per death.
     """
     n = len(days)
     weight = np.ones(n) if weight is None else weight
@@ -306,10 +344,11 @@ def clock_of(
     ends = np.searchsorted(by_stratum, by_stratum, side="right")
     first_of_stratum = np.searchsorted(by_stratum, by_stratum, side="left")
     persons = np.ones(n) if size is None else size[order]
-    dead = np.repeat(np.flatnonzero(dies), persons[dies].astype(np.intp))
-    time_of_death = number[moment[dead]]
-    tied = np.bincount(time_of_death)
-    within = np.arange(len(dead)) - np.r_[0, np.cumsum(tied)[:-1]][time_of_death]
+    dead = np.flatnonzero(dies)
+    time_of_death, deaths = number[moment[dead]], persons[dead]
+    tied = np.bincount(time_of_death, deaths).astype(np.intp)
+    time_of_fraction = np.repeat(np.arange(len(tied)), tied)
+    within = np.arange(len(time_of_fraction)) - np.repeat(np.cumsum(tied) - tied, tied)
     passed = np.cumsum(has_event)[moment]
     return Clock(
         order=order,
@@ -317,7 +356,10 @@ def clock_of(
         last=ends[starts[has_event]],
         dead=dead,
         time_of_death=time_of_death,
-        fraction=within / tied[time_of_death],
+        deaths=deaths,
+        fraction=within / tied[time_of_fraction],
+        time_of_fraction=time_of_fraction,
+        tied=tied.astype(np.float64),
         passed=passed,
         start=np.where(has_event[moment], passed - 1, passed)[first_of_stratum],
         size=persons,
@@ -331,51 +373,63 @@ def over_risk_sets(values: FloatArray, clock: Clock) -> FloatArray:
     return result
 
 
-def _per_death(
-    Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return relative hazards (n,), and per death Efron's denominator, mean covariates (e, p) and mean weight."""
+def _moments(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) -> _Moments:
     r = w * np.exp(np.clip(Z @ beta, -500.0, 500.0))
-    m = len(clock.first)
-    at, dead = clock.time_of_death, clock.dead
+    m, dead, at, of = len(clock.first), clock.dead, clock.time_of_death, clock.time_of_fraction
     everybody = clock.size * r
     S0, S1 = over_risk_sets(everybody, clock), over_risk_sets(everybody[:, None] * Z, clock)
-    D0 = np.bincount(at, r[dead], m)
-    D1 = sum_by_unit(r[dead, None] * Z[dead], at, m)
-    average = (np.bincount(at, w[dead], m) / np.bincount(at, minlength=m))[at]
-    z = S0[at] - clock.fraction * D0[at]
-    mean = (S1[at] - clock.fraction[:, None] * D1[at]) / z[:, None]
-    return r, z, mean, average
+    of_dead = everybody[dead]
+    D0, D1 = np.bincount(at, of_dead, m), sum_by_unit(of_dead[:, None] * Z[dead], at, m)
+    z: FloatArray = S0[of] - clock.fraction * D0[of]
+    over, part = 1.0 / z, clock.fraction / z
+    return _Moments(
+        relative=r,
+        S1=S1,
+        D1=D1,
+        average=np.bincount(at, clock.deaths * w[dead], m) / clock.tied,
+        log=sum_by_unit(np.log(z), of, m),
+        a0=sum_by_unit(over, of, m),
+        a1=sum_by_unit(part, of, m),
+        b0=sum_by_unit(over * over, of, m),
+        b1=sum_by_unit(over * part, of, m),
+        b2=sum_by_unit(part * part, of, m),
+    )
 
 
 def _likelihood(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Return log likelihood, score (p,) and information (p, p)."""
-    r, z, mean, average = _per_death(Z, w, clock, beta)
-    at, dead, m = clock.time_of_death, clock.dead, len(clock.first)
-    value = float((w[dead] * (Z[dead] @ beta)).sum() - (average * np.log(z)).sum())
-    score = w[dead] @ Z[dead] - average @ mean
-    hazard = np.bincount(at, average / z, m)
-    total = np.r_[0.0, np.cumsum(hazard)]
-    through = clock.size * r * (total[clock.passed] - total[clock.start])
-    np.subtract.at(through, dead, r[dead] * np.bincount(at, average * clock.fraction / z, m)[at])
-    information = (Z * through[:, None]).T @ Z - (mean * average[:, None]).T @ mean
+    at_times = _moments(Z, w, clock, beta)
+    average, S1, D1 = at_times.average, at_times.S1, at_times.D1
+    dead, of_dead = clock.dead, clock.deaths * w[clock.dead]
+    value = float(of_dead @ (Z[dead] @ beta) - average @ at_times.log)
+    score = of_dead @ Z[dead] - average @ at_times.mean(at_times.a0, at_times.a1)
+    total = np.r_[0.0, np.cumsum(average * at_times.a0)]
+    through = clock.size * at_times.relative * (total[clock.passed] - total[clock.start])
+    through[dead] -= clock.deaths * at_times.relative[dead] * (average * at_times.a1)[clock.time_of_death]
+    crossed = (S1 * (average * at_times.b1)[:, None]).T @ D1
+    information = (
+        (Z * through[:, None]).T @ Z
+        - (S1 * (average * at_times.b0)[:, None]).T @ S1
+        + (crossed + crossed.T)
+        - (D1 * (average * at_times.b2)[:, None]).T @ D1
+    )
     return value, score, information
 
 
 def _score_residuals(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArray) -> FloatArray:
     """Return the score residuals (n, p) of sorted persons, Efron's version, without weights."""
-    _, z, mean, average = _per_death(Z, w, clock, beta)
-    at, dead, m = clock.time_of_death, clock.dead, len(clock.first)
+    at_times = _moments(Z, w, clock, beta)
+    at, dead, average = clock.time_of_death, clock.dead, at_times.average
     relative = np.exp(np.clip(Z @ beta, -500.0, 500.0))[:, None]
-    a = average / z
-    hazard = np.r_[0.0, np.cumsum(np.bincount(at, a, m))]
-    drift = np.concatenate([np.zeros((1, Z.shape[1])), np.cumsum(sum_by_unit(a[:, None] * mean, at, m), axis=0)])
+    hazard = np.r_[0.0, np.cumsum(average * at_times.a0)]
+    steps = average[:, None] * at_times.mean(at_times.b0, at_times.b1)
+    drift = np.concatenate([np.zeros((1, Z.shape[1])), np.cumsum(steps, axis=0)])
     passed, start = clock.passed, clock.start
     residual: FloatArray = -relative * (Z * (hazard[passed] - hazard[start])[:, None] - (drift[passed] - drift[start]))
     # Those who die are only partly at risk at their own moment.
-    less = np.bincount(at, a * clock.fraction, m)
-    less_mean = sum_by_unit((a * clock.fraction)[:, None] * mean, at, m)
-    centre = sum_by_unit(mean, at, m) / np.bincount(at, minlength=m)[:, None]
+    less = average * at_times.a1
+    less_mean = average[:, None] * at_times.mean(at_times.b1, at_times.b2)
+    centre = at_times.mean(at_times.a0, at_times.a1) / clock.tied[:, None]
     residual[dead] += Z[dead] - centre[at] + relative[dead] * (Z[dead] * less[at][:, None] - less_mean[at])
     return residual
 

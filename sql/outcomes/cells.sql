@@ -1,13 +1,13 @@
--- Persons who are alike, added up: the sums that a model of risks, rates or hazards needs, and nobody's row.
+-- Persons who are alike, added up: the sums that a model of risks or rates needs, and nobody's row.
 --
--- Grain:    one row per combination of arm and the columns in `keys`; for hazards also per day and how it ended.
+-- Grain:    one row per combination of arm and the columns in `keys`.
 -- Inputs:   cohort.persons, outcomes.person_windows.
 -- Binds:    $arms, the arms compared; $outcome; $window_days (null: to the end of one's own follow-up).
--- Fills in: keys: the covariates, cluster and stratum that the plan names; events, days: what is added up; ended: the
---           further keys of a hazard; is_counted: who can be counted. Quoted identifiers only.
+-- Fills in: keys: the covariates, cluster and stratum that the plan names; events, days: what is added up;
+--           is_counted: who can be counted. Quoted identifiers only.
 -- Assumes:  a person has one row per outcome and window. Sums are of whole numbers, so their order does not matter.
 select
-    persons.arm{keys}{ended},
+    persons.arm{keys},
     count(*)::double as n,
     sum({events})::double as y,
     sum({days})::double as t,

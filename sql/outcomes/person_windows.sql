@@ -5,16 +5,17 @@
 --           rows); temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per
 --           filter); temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of
 --           one's own follow-up).
--- Binds:    $reference_date; $waiting_days.
+-- Binds:    $reference_date; $waiting_days; $earliest_day, $latest_day: no window of anybody reaches outside them, in days
+--           since the delivered time zero.
 -- Fills in: filters: a condition on the events columns that the plan's `where` names; counts: per window the number of
 --           events and the first day among `events_of_persons`, as events_<position> and first_day_<position>;
 --           n_events, first_event_day: those of the row's own window.
--- Assumes:  shift_days says by how much time zero was moved back. Day d is the date index_date + d; day 1 is the first at risk. An outcome waits for decisions when any event
---           of its type was delivered with one. Absences count both their ends; without end they go on; those that
---           overlap count once; without calendar dates they cannot be placed and are left out. Nobody is under
---           observation from the day of death on. Death does not make a window incomplete.
--- Speed:    every event meets its person once, by name; from there on persons are numbers, and all windows are counted
---           in one pass.
+-- Assumes:  shift_days says by how much time zero was moved back. Day d is the date index_date + d; day 1 is the first
+--           at risk. An outcome waits for decisions when any event of its type was delivered with one. Absences count
+--           both their ends; without end they go on; those that overlap count once; without calendar dates they cannot
+--           be placed and are left out. Nobody is under observation from the day of death on. Death does not make a window incomplete.
+-- Speed:    an event whose day lies in nobody's window is passed over before it meets its person; the others meet theirs
+--           once, by name; from there on persons and outcomes are numbers, and all windows are counted in one pass.
 with event_types_with_decisions as (
     select distinct event_type
     from landing.events
@@ -23,10 +24,13 @@ with event_types_with_decisions as (
 
 outcomes_to_count as (
     select
+        plan_outcomes.rowid as outcome_number,
         outcome,
         event_type,
-        event_type in (select event_type from event_types_with_decisions) as awaits_decision
+        event_type in (select event_type from event_types_with_decisions) as awaits_decision,
+        plan_filters.* exclude (for_outcome)
     from plan_outcomes
+    join plan_filters on plan_filters.for_outcome = plan_outcomes.outcome
 ),
 
 deaths as (
@@ -125,17 +129,17 @@ days_absent as (
 events_of_persons as (
     select
         people.person,
-        outcomes_to_count.outcome,
+        outcomes_to_count.outcome_number,
         coalesce(events.event_day + people.shift_days, events.event_date - people.index_date) as event_day,
         if(outcomes_to_count.awaits_decision, events.decided_on - people.index_date - $waiting_days, null)
             as decided_in_time_for_day,
         if(outcomes_to_count.awaits_decision, people.decided_until_day, people.known_until_day) as known_until_day
     from landing.events as events
     join outcomes_to_count on outcomes_to_count.event_type = events.event_type
-    join plan_filters on plan_filters.for_outcome = outcomes_to_count.outcome
     join people on people.person_id = events.person_id
     where
         {filters}
+        and (events.event_day is null or events.event_day between $earliest_day and $latest_day)
         and coalesce(events.event_day + people.shift_days, events.event_date - people.index_date)
         <= least(
             if(outcomes_to_count.awaits_decision, people.decided_until_day, people.known_until_day),
@@ -147,10 +151,10 @@ events_of_persons as (
 events_in_windows as (
     select
         person,
-        outcome{counts}
+        outcome_number{counts}
     from events_of_persons
     where known_until_day is not null
-    group by person, outcome
+    group by person, outcome_number
 )
 
 select
@@ -172,4 +176,4 @@ left join days_absent
     and days_absent.position = observations.position
 left join events_in_windows
     on events_in_windows.person = observations.person
-    and events_in_windows.outcome = outcomes_to_count.outcome
+    and events_in_windows.outcome_number = outcomes_to_count.outcome_number
