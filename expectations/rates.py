@@ -136,7 +136,7 @@ def rates_of(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter
             if missing(connection, statement.reads):
                 rates[name] = None
             else:
-                rates[name] = connection.sql(statement.text, params=dict(statement.parameters)).fetchall()[0][0]
+                rates[name] = connection.execute(statement.text, dict(statement.parameters)).fetchall()[0][0]
     except duckdb.Error:
         # Not chained: DuckDB's own words may quote a row.
         raise CheckNotEvaluatedError(

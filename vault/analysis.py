@@ -65,5 +65,5 @@ def read_reach(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
         from vault.findings import unit_numbers
 
         return sum(units for arm, units, _ in unit_numbers(connection, plan) if arm in plan.arms.treated)
-    found = connection.sql(sql.statement("release/reach"), params={"treated": plan.arms.treated}).fetchall()
+    found = connection.execute(sql.statement("release/reach"), {"treated": plan.arms.treated}).fetchall()
     return int(found[0][0])

@@ -133,7 +133,7 @@ def event_types_with_history(connection: duckdb.DuckDBPyConnection, plan: Plan) 
     return tuple(
         event_type
         for event_type in sorted(wanted)
-        if connection.sql(statement, params={"event_type": event_type, "latest_day": latest_day}).fetchall()
+        if connection.execute(statement, {"event_type": event_type, "latest_day": latest_day}).fetchall()
     )
 
 

@@ -68,7 +68,7 @@ def unit_numbers(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[tupl
         binds["outcome"] = plan.primary_outcome
     return [
         (str(arm), int(units), persons)
-        for arm, units, persons in connection.sql(sql.statement(_NUMBERS[unit]), params=binds).fetchall()
+        for arm, units, persons in connection.execute(sql.statement(_NUMBERS[unit]), binds).fetchall()
     ]
 
 
@@ -173,7 +173,7 @@ def _contributing_areas(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tu
     """Return how much of each arm's events its largest area brings, and its largest two."""
     treated, contrast = plan.contrasts[0]
     binds = {"treated": treated, "comparison": plan.arms.comparison}
-    counted = connection.sql(sql.statement("release/contributors_of_areas"), params=binds).fetchall()
+    counted = connection.execute(sql.statement("release/contributors_of_areas"), binds).fetchall()
     by_arm = {(arm, outcome): (n_areas, n_events, largest) for arm, outcome, n_areas, n_events, largest in counted}
 
     def shares(arm: str, outcome: str) -> tuple[float, ...]:

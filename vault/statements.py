@@ -2,6 +2,8 @@
 
 No statement is assembled from data: what is filled into a statement's ``{placeholders}`` are columns that the analysis
 plan names, quoted by `sql.identifier`, and the positions of rows in a parameter table.
+
+Statements with bound values go through `execute`: DuckDB's `sql` with parameters takes half as long again.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def _count(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> dict[str, Sh
     query = statement("landing/identifier_counts").replace("{table}", identifier(raw.name))
     parameters = {**SHAPE_PATTERNS, "weights": list(BSN_WEIGHTS)}
     columns = ", ".join(map(identifier, raw.columns))
-    rows = connection.sql(query.replace("{columns}", columns), params=parameters).fetchall()
+    rows = connection.execute(query.replace("{columns}", columns), parameters).fetchall()
     return {row[0]: ShapeCounts(*map(int, row[1:])) for row in rows}
 
 
@@ -99,6 +99,6 @@ def _are_birth_dates(
         .replace("{anchor}", "null::varchar" if anchor is None else identifier(anchor))
     )
     parameters = {"reference_date": reference_date}
-    n_dates, n_like_birth, n_years = connection.sql(query, params=parameters).fetchall()[0]
+    n_dates, n_like_birth, n_years = connection.execute(query, parameters).fetchall()[0]
     years_needed = _FEWEST_YEARS_WITHOUT_ANCHOR if anchor is None else _FEWEST_YEARS
     return bool(n_dates >= _FEWEST_DATES and n_like_birth >= _MOST_LIKE_BIRTH * n_dates and n_years >= years_needed)

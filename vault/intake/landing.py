@@ -213,10 +213,10 @@ def _reject_with_their_person(connection: duckdb.DuckDBPyConnection, tables: Seq
 
 def _account(connection: duckdb.DuckDBPyConnection, file: DeliveredFile) -> LandedFile:
     typed = identifier(f"typed_{file.table}")
-    counts = connection.sql(
+    counts = connection.execute(
         "select coalesce(reject_column, ''), reject_reason, count(*), list(row_number order by row_number)[:$rows] "
         f"from {typed} where reject_reason is not null group by all order by 3 desc, 1, 2",
-        params={"rows": _ROWS_NAMED},
+        {"rows": _ROWS_NAMED},
     ).fetchall()
     n_read = int(connection.sql(f"select count(*) from {typed}").fetchall()[0][0])
     rejects = tuple(RejectCount(column, reason, int(n), tuple(rows)) for column, reason, n, rows in counts)

@@ -355,10 +355,10 @@ def _heights(connection: duckdb.DuckDBPyConnection, name: str, readable: _Readab
         for c in texts
     )
     staged = identifier(name + "_staged")
-    tall = connection.sql(
+    tall = connection.execute(
         f"select rowid, 1 + {ends} as height, {swallowed} from {staged} "
         f"where {' or '.join(f'contains({c}, chr(10))' for c in texts)} order by rowid",
-        params={"delimiter": readable.delimiter, "per_row": max(1, len(readable.header) - 1)},
+        {"delimiter": readable.delimiter, "per_row": max(1, len(readable.header) - 1)},
     ).fetchall()
     if not tall:
         return None, False

@@ -21,7 +21,7 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, file: DeliveredFile, nam
     """Read a Parquet file; every column as text, dates in ISO form, moments as the clock said where they were kept."""
     try:
         zones = _time_zones(file)
-        described = connection.sql("describe from read_parquet($path)", params={"path": str(file.path)}).fetchall()
+        described = connection.execute("describe from read_parquet($path)", {"path": str(file.path)}).fetchall()
         header = checked_header([str(row[0]) for row in described], file.name)
         cells = [identifier(str(row[0])) for row in described]
         binds = {f"zone{at}": zones[str(row[0])] for at, row in enumerate(described) if str(row[0]) in zones}
