@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,11 @@ import duckdb
 import polars  # noqa: F401 - loaded before the clock starts, as in a running chain
 import scipy.stats  # noqa: F401 - likewise
 import statsmodels.api  # noqa: F401 - likewise
+import yaml
 
+from effectmeter.estimators.base import Estimate
+from effectmeter.estimators.bootstrap import bootstrap_ratio
+from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.hazard import hazard_ratio
 from effectmeter.estimators.rate import rate_contrast
 from effectmeter.home import Home
@@ -47,28 +51,35 @@ BY_HAND = "## Where the time goes"
 """From this heading on the page is written by hand, and kept."""
 FACTORS = {f"f{i}": levels for i, levels in enumerate((2, 2, 2, 2, 2, 3, 3, 2, 2), start=1)}
 EVENTS_PER_PERSON = 10
+MOST_GB = 16.0
+"""Of memory for another package: what a large laptop has."""
 MODEL = " + ".join(("treated", *FACTORS))
 Found = dict[str, Any]
 
 
+PLAN: dict[str, Any] = {
+    "programme": "bench",
+    "title": {"nl": "Maat", "en": "Size"},
+    "design": "randomised",
+    "synthetic": True,
+    "source": {"persons": {"file": "persons.parquet"}, "events": {"file": "events.parquet"}},
+    "adjust_for": dict.fromkeys(FACTORS, "categorical"),
+    "follow_up": {"days": [365]},
+    "outcomes": {"contact": {"event": "contact"}},
+}
+"""A trial by lot with nine factors, one window of a year."""
+
+
 def plan_of() -> Plan:
-    """Return the plan: a trial by lot with nine factors, one window of a year."""
-    return Plan.model_validate(
-        {
-            "programme": "bench",
-            "title": {"nl": "Maat", "en": "Size"},
-            "design": "randomised",
-            "source": {"persons": {"file": "persons.parquet"}, "events": {"file": "events.parquet"}},
-            "adjust_for": dict.fromkeys(FACTORS, "categorical"),
-            "follow_up": {"days": [365]},
-            "outcomes": {"contact": {"event": "contact"}},
-        }
-    )
+    """Return the plan."""
+    return Plan.model_validate(PLAN)
 
 
 def generate(folder: Path, n: int, order: str) -> None:
     """Write a delivery of `n` persons and ten times as many events, a fifth of them after time zero."""
-    folder.mkdir(parents=True, exist_ok=True)
+    finished, folder = folder, folder.with_suffix(".making")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     factors = ", ".join(f"'l' || (hash(i || ':{j}') % {k}) as f{j}" for j, k in enumerate(FACTORS.values(), start=1))
     person = "md5(i::varchar) as person_id"
     rank = "person_id, event_date" if order == "sorted" else "hash(i || ':order')"
@@ -84,6 +95,7 @@ def generate(folder: Path, n: int, order: str) -> None:
         f" if(hash((i % {n}) || ':arm') % 2 = 0, 0.9, 1.0)))::integer as event_date"
         f" from range({n * EVENTS_PER_PERSON}) as r(i) order by {rank}) to '{folder}/events.parquet'"
     )
+    folder.rename(finished)
 
 
 def scan(connection: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -177,6 +189,34 @@ def stage_cox(home: Home) -> Found:
     return _estimate(home, "hazard")
 
 
+def stage_bootstrap(home: Home) -> Found:
+    """Draw the persons of a rate ratio anew, a thousand times."""
+    with open_vault(home.vault("bench", QUARTER), read_only=True) as connection:
+        connection.execute("set threads = 1")
+
+        def ratio(of: Cells) -> Estimate:
+            return rate_contrast(of.y, of.t, of.treated01, of.X, estimand="ate", variance="hc0", cells=of).ratio
+
+        def work() -> tuple[Estimate, Estimate]:
+            cells = read_cells(connection, plan_of(), "treated", "contact", 365, "rate", alike_in_outcome=True)
+            return ratio(cells), bootstrap_ratio(cells, ratio, seed=1)
+
+        cpu, wall, (whole, drawn) = timed(work)
+    return {"cpu": cpu, "wall": wall, "std_error": drawn.std_error, "robust": whole.std_error}
+
+
+def stage_whole(home: Home) -> Found:
+    """Refresh the programme from nothing, with all checks, gates and the report, as the schedule does."""
+    shutil.rmtree(home.root / "vault", ignore_errors=True)
+    plans = home.root / "programmes"
+    plans.mkdir(exist_ok=True)
+    (plans / "bench.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    environment = {"EFFECTMETER_HOME": str(home.root), "EFFECTMETER_PROGRAMMES": str(plans)}
+    command = ["-m", "pipelines.cli", "refresh", "--programme", "bench", "--quarter", str(QUARTER)]
+    _, cpu, peak = child([sys.executable, *command], math.inf, environment)
+    return {"cpu": cpu, "peak_of_refresh": peak}
+
+
 def stage_export(home: Home) -> Found:
     """Write the analysis table as others would take it."""
     factors = ", ".join(f"substr(persons.{name}, 2)::integer as {name}" for name in FACTORS)
@@ -215,6 +255,13 @@ OTHERS: dict[str, tuple[str, str, str]] = {
         "m = glum.GeneralizedLinearRegressor(family='poisson', alpha=0, gradient_tol=1e-10)\n"
         "m.fit(X, d.y, offset=np.log(d.t)); print(m.coef_[0], 'nan')",
     ),
+    "duckreg, least squares on counts (another model)": (
+        "other", "python",
+        "from duckreg.estimators import DuckRegression; import duckdb; F = r'{folder}/others.duckdb'\n"
+        "c = duckdb.connect(F); c.execute(\"create or replace table d as from '{folder}/table.parquet'\"); c.close()\n"
+        f"m = DuckRegression(db_name=F, table_name='d', formula='y ~ {MODEL}', cluster_col='', seed=1,"
+        " n_bootstraps=0)\nm.fit(); print('nan nan')",
+    ),
     "R glm + sandwich, HC0": (
         "rate", "R",
         _R + f" m <- glm(y ~ {MODEL} + offset(log(t)), poisson, d);"
@@ -235,17 +282,24 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     ),
 }  # fmt: skip
 STAGES = {
-    "landing": stage_landing, "chain": stage_chain, "rate": stage_rate, "cox": stage_cox, "export": stage_export,
+    "landing": stage_landing, "chain": stage_chain, "rate": stage_rate, "cox": stage_cox,
+    "bootstrap": stage_bootstrap, "export": stage_export, "whole": stage_whole,
 }  # fmt: skip
 
 
-def child(command: Sequence[str], patience: float) -> tuple[str, float, float]:
-    """Return output, processor time and peak memory (MB) of a process; raises when it is not done in time."""
+def child(
+    command: Sequence[str], patience: float, environment: Mapping[str, str] | None = None, most_gb: float = math.inf
+) -> tuple[str, float, float]:
+    """Return output, processor time and peak memory (MB) of a process; raises when it is not done in time or memory."""
     one_thread = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
     )
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | one_thread, stdout=out, stderr=err)
+        every = os.environ | one_thread | dict(environment or {})
+        process = subprocess.Popen(command, cwd=ROOT, env=every, stdout=out, stderr=err)
+        if most_gb < math.inf:
+            most = int(most_gb * 2**30)
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
         began = time.monotonic()
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
             if time.monotonic() - began > patience:
@@ -269,25 +323,49 @@ def run_stage(folder: Path, name: str, patience: float) -> Found:
     return json.loads(output.splitlines()[-1]) | {"peak": peak}  # type: ignore[no-any-return]
 
 
-def run_size(folder: Path, n: int, repeats: int, patience: float, python: str | None, *, beside: bool) -> Found:
-    """Measure one size, both orders of events; returns lists of what each stage found; `beside`: the others too."""
+def run_size(
+    folder: Path, n: int, repeats: int, patience: float, python: str | None, *, beside: bool, whole: int
+) -> Found:
+    """Measure one size, both orders of events; returns lists of what each stage found.
+
+    With `beside` the others too; the whole chain up to `whole` persons.
+
+    What a killed run had measured stands in the folder, and is not measured again.
+    """
     result: Found = {"persons": n, "others": {}, "not_run": []}
     for order in ("any", "sorted"):
         home = Home(folder / f"{n}-{order}")
+        kept = folder / f"{n}-{order}.json"
+        found: Found = json.loads(kept.read_text()) if kept.exists() else {}
         try:
-            generate(home.delivery("bench", QUARTER), n, order)
-            names = [f"landing {order}", f"chain {order}", *(("rate", "cox") if order == "sorted" else ())]
-            for name in names:
-                stage = name.split()[0]
-                times = 1 if stage == "landing" else repeats
-                result[name] = [run_stage(home.root, stage, patience) for _ in range(times)]
-            if order == "sorted" and beside:
-                run_stage(home.root, "export", patience)
-                result["others"] = run_others(home, patience, python or sys.executable)
+            for stage, times in (
+                ("landing", 1), ("chain", repeats), ("rate", repeats), ("cox", repeats), ("bootstrap", 1),
+                ("whole", int(n <= whole)),
+            ):  # fmt: skip
+                if order == "any" and stage not in ("landing", "chain"):
+                    continue  # the analysis tables are the same
+                if stage == "whole" and beside and "others" not in found:
+                    run_stage(home.root, "export", patience)
+                    found["others"] = run_others(home, patience, python or sys.executable)
+                    kept.write_text(json.dumps(found))
+                name = f"{stage} {order}" if stage in ("landing", "chain") else stage
+                runs = found.setdefault(name, [])
+                while len(runs) < times:
+                    if not home.delivery("bench", QUARTER).exists():
+                        generate_apart(home, n, order)
+                    runs.append(run_stage(home.root, stage, patience))
+                    kept.write_text(json.dumps(found))
+                    print(f"{n:,} persons: {name}, {len(runs)} of {times}", file=sys.stderr)
         except (TimeoutError, RuntimeError) as error:
             result["not_run"].append(f"{order}: {str(error).splitlines()[-1]}")
+        result |= found
         shutil.rmtree(home.root, ignore_errors=True)
     return result
+
+
+def generate_apart(home: Home, n: int, order: str) -> None:
+    """Write the delivery in a process of its own, whose memory is not that of what is measured."""
+    child([sys.executable, str(Path(__file__)), "--generate", f"{n} {order}", "--folder", str(home.root)], math.inf)
 
 
 def run_others(home: Home, patience: float, python: str) -> Found:
@@ -297,7 +375,7 @@ def run_others(home: Home, patience: float, python: str) -> Found:
         text = code.replace("{folder}", str(home.root)).replace("{delivery}", str(home.delivery("bench", QUARTER)))
         command = [python, "-c", text] if language == "python" else ["Rscript", "-e", text]
         try:
-            output, cpu, peak = child(command, patience)
+            output, cpu, peak = child(command, patience, most_gb=MOST_GB)
             log_ratio, std_error = (float(word) for word in output.split()[-2:])
             found[name] = {"stage": stage, "cpu": cpu, "peak": peak, "log_ratio": log_ratio, "std_error": std_error}
         except (TimeoutError, RuntimeError, FileNotFoundError) as error:
@@ -375,8 +453,20 @@ def page(sizes: Sequence[Found], repeats: int, notes: str) -> str:
         grown = exponent(sizes, key)
         shown = "" if grown is None else f"{grown:.2f}"
         lines.append(f"| growth exponent: {name} | 1.1 | {shown} | {verdict(grown, 1.1, is_full=is_full)} |")
-    lines += ["| bootstrap of 1,000 replicates | minutes | | not measured |", "", "## What one would use instead", ""]
-    lines += ["Once each, one thread, reading the table from disk included; starting up too.", ""]
+    drawn = last["bootstrap"][0] if last.get("bootstrap") else None
+    shown = (
+        ""
+        if drawn is None
+        else f"{drawn['wall']:.0f} s, error {drawn['std_error'] / drawn['robust']:.2f}x the robust one"
+    )
+    passed = verdict(None if drawn is None else drawn["wall"], 600.0, is_full=is_full)
+    lines += [f"| bootstrap of 1,000 replicates | minutes (10) | {shown} | {passed} |", ""]
+    lines += whole_lines(sizes)
+    lines += ["## What one would use instead", ""]
+    lines += [
+        f"Once each, one thread, at most {MOST_GB:.0f} GB, reading the table from disk and starting up included.",
+        "",
+    ]
     lines += [
         "| persons | what | processor s | peak MB | estimate off by | error off by |",
         "|---|---|---|---|---|---|",
@@ -387,6 +477,23 @@ def page(sizes: Sequence[Found], repeats: int, notes: str) -> str:
     left = [f"* {size['persons']:,}: {reason}" for size in sizes for reason in size["not_run"]]
     lines += ["", "## What did not run", "", *(left or ["Nothing that was asked for failed."]), "", notes.strip(), ""]
     return "\n".join(lines)
+
+
+def whole_lines(sizes: Sequence[Found]) -> list[str]:
+    """Return what a refresh takes, from delivery to report."""
+    lines = [
+        "## The whole chain",
+        "",
+        "`effectmeter refresh` from nothing, in a new process, checks and report included.",
+        "",
+    ]
+    lines += ["| persons | processor s | peak MB |", "|---|---|---|"]
+    for size in sizes:
+        for run in size.get("whole") or []:
+            lines.append(f"| {size['persons']:,} | {run['cpu']:.0f} | {run['peak_of_refresh']:.0f} |")
+    grown = exponent(sizes, "whole")
+    shown = "" if grown is None else f"{grown:.2f}"
+    return [*lines, "", f"Growth exponent: {shown} ({verdict(grown, 1.1, is_full=True)} against 1.1).", ""]
 
 
 def _other_line(size: Found, name: str, other: Found) -> str:
@@ -409,11 +516,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--patience", type=float, default=1800.0, help="seconds for one stage or package")
     parser.add_argument("--python", help="interpreter that has the other packages; this one by default")
+    parser.add_argument("--whole", type=lambda text: int(float(text)), default=10**6, help="largest whole chain")
     parser.add_argument("--alone", action="store_true", help="leave the other packages out")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--page", type=Path, default=PAGE)
-    parser.add_argument("--stage", choices=STAGES)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--generate", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
+    if asked.generate:
+        n, order = asked.generate.split()
+        generate(Home(asked.folder).delivery("bench", QUARTER), int(n), order)
+        return
     if asked.stage:
         print(json.dumps(STAGES[asked.stage](Home(asked.folder)), default=float))
         return
@@ -422,8 +535,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     notes = "".join(written.partition(BY_HAND)[1:])
     sizes = []
     for n in sorted(asked.sizes):
-        beside = n == max(asked.sizes) and not asked.alone
-        sizes.append(run_size(folder, n, asked.repeats, asked.patience, asked.python, beside=beside))
+        sizes.append(
+            run_size(folder, n, asked.repeats, asked.patience, asked.python, beside=not asked.alone, whole=asked.whole)
+        )
         asked.page.write_text(page(sizes, asked.repeats, notes), encoding="utf-8")  # a killed run keeps what it has
         print(f"{n:,} persons done", file=sys.stderr)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from oracle import QUARTER, Absence, Delivery, Event, Person, analysed, try_out
 
 from effectmeter.designs.sample import Sample, assemble
 from effectmeter.errors import EffectmeterError
-from effectmeter.estimators.base import Estimate
+from effectmeter.estimators.base import Estimate, EstimationError
+from effectmeter.estimators.bootstrap import bootstrap_ratio
+from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.hazard import hazard_ratio
 from effectmeter.estimators.rate import rate_contrast
 from effectmeter.estimators.risk import risk_contrast
@@ -100,3 +103,46 @@ def test_a_bar_is_passed_only_at_its_own_size(monkeypatch: pytest.MonkeyPatch, p
     text = bench.page([{"persons": persons, "others": {}, "not_run": ["any: not done"], "chain any": [run]}], 1, "")
     assert f"| cohort and outcomes, any order | 90x scan | 5x {said}" in text
     assert "| Cox, nine factors, robust error | 60x scan |  | not measured |" in text and "any: not done" in text
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_the_bootstrap_of_cells_finds_the_robust_error(built: Any, clustered: bool) -> None:
+    connection, _ = built
+    cells = read_cells(connection, PLAN, "treated", "contact", 200, "rate", alike_in_outcome=True)
+    variance = "hc0"
+    if clustered:  # made-up sites, of cells
+        cells, variance = replace(cells, cluster=np.arange(len(cells)) % 60), "cr3"
+
+    def ratio(of: Cells) -> Estimate:
+        return rate_contrast(of.y, of.t, of.treated01, of.X, estimand="ate", variance=variance, cells=of).ratio
+
+    found = bootstrap_ratio(cells, ratio, seed=1, replicates=400)
+    assert found.value == ratio(cells).value
+    assert found.std_error == pytest.approx(ratio(cells).std_error, rel=0.12)  # 400 draws: a standard error of 3.5 %
+    assert found.low < found.value < found.high and found.p_value is None
+    assert found == bootstrap_ratio(cells, ratio, seed=1, replicates=400)
+    with pytest.raises(EstimationError, match="of 20 draws 20 have no estimate"):
+        bootstrap_ratio(cells, _only_of_all(ratio, cells), seed=1, replicates=20)
+
+
+def _only_of_all(ratio: Callable[[Cells], Estimate], cells: Cells) -> Callable[[Cells], Estimate]:
+    """Return an estimate that no draw has."""
+
+    def estimate(of: Cells) -> Estimate:
+        if of is cells:
+            return ratio(of)
+        raise EstimationError("none")
+
+    return estimate
+
+
+def test_the_bootstrap_of_hazards_takes_cells_by_day(built: Any) -> None:
+    connection, _ = built
+    cells = read_cells(connection, PLAN, "treated", "contact", 200, "hazard")
+
+    def ratio(of: Cells) -> Estimate:
+        assert of.days is not None
+        return hazard_ratio(of.days, of.y, of.treated01, of.X, variance="hc0", cells=of)
+
+    found = bootstrap_ratio(cells, ratio, seed=2, replicates=200)
+    assert found.std_error == pytest.approx(ratio(cells).std_error, rel=0.15)

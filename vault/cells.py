@@ -37,6 +37,8 @@ def read_cells(
     outcome: str,
     window_days: int | None,
     kind: Kind,
+    *,
+    alike_in_outcome: bool = False,
 ) -> Cells:
     """Return the analysed persons of a contrast, outcome and window, added up.
 
@@ -50,6 +52,8 @@ def read_cells(
         None: to the end of one's own follow-up.
     kind
         ``risk`` and ``hazard`` are of first events; ``rate`` counts all of them over years net of absences.
+    alike_in_outcome
+        Whether persons of a cell also share what happened, as those of a hazard always do: for the bootstrap.
 
     Returns
     -------
@@ -72,7 +76,8 @@ def read_cells(
         profiles, of_day = _by_day(connection, columns, keys, is_counted, binds)
     else:
         events, days = _SUMS[kind]
-        statement = filled("outcomes/cells", keys=keys, events=events, days=days, is_counted=is_counted)
+        own = f", {events} as own_events, {days} as own_days" if alike_in_outcome else ""
+        statement = filled("outcomes/cells", keys=keys + own, events=events, days=days, is_counted=is_counted)
         profiles, of_day = connection.execute(statement, binds).pl(), None
     _refuse_what_needs_rows(plan, {name: profiles[name].null_count() for name in [*plan.adjust_for, *labels]})
     if profiles.height == 0:
