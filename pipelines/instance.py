@@ -2,8 +2,11 @@
 
 import os
 from importlib.resources import files
+from typing import Any
 
 import dagster as dg
+import yaml
+from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import SQLAlchemyError
 
 from assets.installation import QUARTERS
@@ -12,6 +15,7 @@ from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from pipelines.automation import delivered_quarters
+from pipelines.sqlite_storage import storages
 
 
 def prepare_dagster_home(home: Home) -> None:
@@ -45,7 +49,9 @@ def open_instance(home: Home) -> dg.DagsterInstance:
             busy="another process is setting up Dagster's storage",
             next_step="wait until it is done, then try again",
         ):
-            instance = dg.DagsterInstance.from_config(str(home.dagster))
+            instance = dg.DagsterInstance.from_ref(
+                InstanceRef.from_dir(str(home.dagster), overrides=_own_storages(home))
+            )
             for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
                 assert storage is not None
     except OSError as error:
@@ -61,6 +67,12 @@ def open_instance(home: Home) -> dg.DagsterInstance:
             next_step="make room on the disk and try again; `effectmeter doctor` says what else may be wrong",
         ) from None
     return instance
+
+
+def _own_storages(home: Home) -> dict[str, Any]:
+    """Return our storages in SQLite, unless somebody has chosen others in the settings (Postgres, on a server)."""
+    chosen = yaml.safe_load((home.dagster / "dagster.yaml").read_text(encoding="utf-8")) or {}
+    return {} if any(name.endswith("storage") for name in chosen) else storages(home.dagster)
 
 
 def offer_quarters(home: Home, last_complete: Quarter) -> list[Quarter]:
