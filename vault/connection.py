@@ -29,7 +29,7 @@ PSEUDONYM_KEY = "pseudonym_key"
 _FILE_KEY = "file_key"
 _PATIENCE_SECONDS = 3.0
 _MOST_MEMORY_GB = 3
-"""Of DuckDB, which puts the rest on disk, encrypted (docs/adr/0027)."""
+"""Of DuckDB, which puts the rest on disk, encrypted (docs/adr/0025)."""
 _MOST_THREADS = 8
 _WORKING = "working.duckdb"
 _DAMAGE = ("encryption key", "AES tag", "Corrupt", "not a valid DuckDB", "checksum")
