@@ -62,6 +62,7 @@ COLUMNS: Mapping[str, Words] = {
     "low_income": _w("aandeel met een laag inkomen", "share with a low income"),
     "linked": _w("aanduiding of iemand is gevonden", "mark whether somebody was found"),
     "arm": _w("groep", "arm"),
+    "youth": _w("aandeel jongeren", "share of young people"),
     "social_rent": _w("aandeel sociale huur", "share of social housing"),
     "very_serious": _w("zeer ernstig", "very serious"),
 }  # fmt: skip

@@ -234,11 +234,22 @@ def _units(cleared: Cleared, plan: Plan, language: Language) -> tuple[ArmView, .
                 delivered=number(row["units"], language, 0),
                 analysed="–" if analysed is None else number(analysed, language, 0),
                 families=people,
-                steps=(),
+                steps=_areas_left_out(row["units"], analysed, plan, is_programme, language),
                 unit=word,
             )
         )
     return tuple(found)
+
+
+def _areas_left_out(
+    delivered: int, analysed: int | None, plan: Plan, is_programme: bool, language: Language
+) -> tuple[StepView, ...]:
+    """Return how many areas do not count and why; of trials and periods another part says so."""
+    if plan.areas is None or analysed is None or analysed >= delivered:
+        return ()
+    is_calibrated = plan.areas.comparison == "calibrated" and not is_programme
+    reason = text("areas_too_different" if is_calibrated else "areas_not_comparable", language)
+    return (StepView(number(delivered - analysed, language, 0), reason),)
 
 
 def _claims(cleared: Cleared, plan: Plan, language: Language) -> tuple[ClaimView, ...]:

@@ -115,9 +115,17 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "nl": "{}, minstens één keer in {} maanden: {}",
         "en": "{}, at least once in {} months: {}",
     },
+    "areas_too_different": {
+        "nl": "lijken te weinig op de gebieden met het programma",
+        "en": "are too little like the areas with the programme",
+    },
+    "areas_not_comparable": {
+        "nl": "hebben niet genoeg cijfers van vóór of na de start om mee te tellen",
+        "en": "have too few figures from before or after the start to count",
+    },
     "balance_finding": {
-        "nl": "Lijken de groepen op elkaar? Het grootste verschil na weging is {} ({})",
-        "en": "Are the groups alike? The largest difference after weighting is {} ({})",
+        "nl": "Het grootste verschil na weging is {} ({})",
+        "en": "The largest difference after weighting is {} ({})",
     },
     "overlap": {
         "nl": "Per kans om mee te doen: welk deel van elke groep die kans had",

@@ -14,6 +14,7 @@ from test_report import Outline
 
 from effectmeter.release import clear
 from reports import RELEASE_FILES, charts, unit_charts, write_portfolio
+from reports.build import _areas_left_out
 from reports.figures import difference_beside
 from reports.gate_words import local
 
@@ -170,3 +171,27 @@ def test_a_threshold_is_dutch_altogether_or_english_altogether() -> None:
         "I2 < 40 % en, bij verhoudingen, tau < 0,69; keurt nooit af"
     )
     assert local("some new rule with words that nobody knows", "nl") == "some new rule with words that nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("areas", "is_programme", "reason"),
+    [
+        ("calibrated", False, "146: lijken te weinig op de gebieden met het programma"),
+        ("calibrated", True, "146: hebben niet genoeg cijfers van vóór of na de start om mee te tellen"),
+        ("never_treated", False, "146: hebben niet genoeg cijfers van vóór of na de start om mee te tellen"),
+    ],
+)
+def test_areas_that_do_not_count_have_a_reason(areas: str, is_programme: bool, reason: str) -> None:
+    plan, _ = made.areas()
+    assert plan.areas is not None
+    plan = plan.model_copy(update={"areas": plan.areas.model_copy(update={"comparison": areas})})
+    (step,) = _areas_left_out(160, 14, plan, is_programme, "nl")
+    assert f"{step.lost}: {step.reason}" == reason
+    assert _areas_left_out(160, 160, plan, is_programme, "nl") == ()
+    assert _areas_left_out(160, 190, plan, is_programme, "nl") == ()  # areas before their own start count too
+
+
+def test_what_was_to_be_expected_is_told_in_one_language() -> None:
+    figure = "change 0.60; expected without effect 0.81 (comparison families), 0.56 (the period before)"
+    told = "verandering 0,60; verwacht zonder effect 0,81 (gezinnen om mee te vergelijken), 0,56 (de periode daarvoor)"
+    assert (local(figure, "nl"), local(figure, "en")) == (told, figure)

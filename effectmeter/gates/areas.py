@@ -347,9 +347,9 @@ def spill_over(
             Finding(
                 "not_applicable",
                 "-",
-                "No rings around treated areas were delivered; deliver `ring` to see whether the "
-                "neighbours changed too.",
-                "Er is niet aangeleverd welke gebieden ernaast liggen. Met `ring` is te zien of het "
+                "Which areas lie next to the treated ones was not delivered; with that (column `ring`) it shows "
+                "whether they changed too.",
+                "Er is niet aangeleverd welke gebieden ernaast liggen. Komt dat erbij, dan is te zien of het "
                 "daar ook verandert.",
             )
         ]
