@@ -250,6 +250,12 @@ def _raw(language: Language, facts: Facts) -> str:
     treated, comparison = facts.raw or (0, 0)
     label = facts.label[language]
     is_other_way = facts.estimate is not None and _is_ratio(facts) and (treated - comparison) * (facts.estimate - 1) < 0
+    if facts.unit == "trial":  # added up over trials, which is not what pools them: the two may differ much
+        if language == "nl":
+            shares = f"{treated} op de 100 deelnemers, {comparison} op de 100 van de anderen ({label})"
+            return f"Alle studies bij elkaar opgeteld: {shares}. Het antwoord weegt elke studie apart."
+        shares = f"{treated} of 100 participants, {comparison} of 100 in the comparison groups ({label})"
+        return f"All studies added up: {shares}. The answer weighs every study by itself."
     if language == "nl":
         said = f"Zonder correctie: {treated} op de 100 deelnemers, {comparison} op de 100 van de anderen ({label})."
         return said + (" De groepen verschilden vooraf. Daarom telt het cijfer mét correctie." if is_other_way else "")
