@@ -258,7 +258,9 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "duckreg, least squares on counts (another model)": (
         "other", "python",
         "from duckreg.estimators import DuckRegression; import duckdb; F = r'{folder}/others.duckdb'\n"
-        "c = duckdb.connect(F); c.execute(\"create or replace table d as from '{folder}/table.parquet'\"); c.close()\n"
+        "c = duckdb.connect(F)\n"
+        "c.execute(\"create or replace table d as select columns(*)::double from '{folder}/table.parquet'\")\n"
+        "c.close()\n"
         f"m = DuckRegression(db_name=F, table_name='d', formula='y ~ {MODEL}', cluster_col='', seed=1,"
         " n_bootstraps=0)\nm.fit(); print('nan nan')",
     ),
