@@ -10,6 +10,8 @@ UV_VERSION := 0.13.9
 export EFFECTMETER_HOME ?= $(CURDIR)/data
 export EFFECTMETER_PROGRAMMES ?= $(CURDIR)/programmes
 export DAGSTER_DISABLE_TELEMETRY = yes
+# Images for containers often forbid Python to keep what it compiles; each command would then compile its libraries anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo ui test check lint format types imports lock references coverage editions worlds faults broken bench cluster small docs examples site notebook pictures audit clean
 
