@@ -441,3 +441,16 @@ def test_results_are_the_same_whatever_the_key_and_the_order_of_rows(tmp_path: P
     assert keys[0] != keys[1]
     assert "without=site" in found[0], "each site is left out in turn: the place where names could matter"
     assert found[0] == found[1]
+
+
+def test_an_extension_is_checked_once_and_nothing_unsigned_can_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vault.connection._checked", set())
+    path = Home(tmp_path).vault("one", QUARTER)
+    for is_first in (True, False):
+        with open_vault(path) as connection:
+            found = connection.sql("select current_setting('allow_unsigned_extensions')").fetchall()
+            assert found == [(False,)], is_first
+            with pytest.raises(duckdb.Error, match="Cannot change allow_unsigned_extensions"):
+                connection.execute("set allow_unsigned_extensions = true")

@@ -34,6 +34,8 @@ _MOST_THREADS = 8
 _WORKING = "working.duckdb"
 _DAMAGE = ("encryption key", "AES tag", "Corrupt", "not a valid DuckDB", "checksum")
 """DuckDB's words for a file that is not as it was written; it has no class of exceptions for it."""
+_checked: set[tuple[str, int, int, int]] = set()
+"""Files of extensions (name, inode, size, time) whose signature DuckDB has checked in this process."""
 _FICLONE = 0x40049409
 """Linux' request for a copy that shares blocks with the original until one of them changes."""
 
@@ -229,9 +231,15 @@ def _connect(database: Path, key: Key, scratch: Path | None, *, read_only: bool)
     in no message or log that quotes one.
     """
     memory_gb = max(1, min(_MOST_MEMORY_GB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**31))
+    extension = _extension()
+    found = Path(extension).stat()
+    as_checked = (extension, found.st_ino, found.st_size, found.st_mtime_ns)
     connection = duckdb.connect(
         ":memory:",
         config={
+            # its signature is checked once per process; the library that was checked stays in the process, and a second
+            # check of twenty megabytes would only take as long as opening the rest
+            "allow_unsigned_extensions": as_checked in _checked,
             "threads": min(_MOST_THREADS, os.cpu_count() or 1),
             "memory_limit": f"{memory_gb}GB",
             "temp_directory": str(scratch / "temporary") if scratch is not None else "",
@@ -243,7 +251,9 @@ def _connect(database: Path, key: Key, scratch: Path | None, *, read_only: bool)
     try:
         # DuckDB's own cipher is no match for a forger, so it writes encrypted files through OpenSSL, which comes with
         # the extension for the web; the web itself stays shut
-        connection.load_extension(_extension())
+        connection.load_extension(extension)
+        _checked.add(as_checked)
+        connection.execute("set allow_unsigned_extensions = false")  # for good: it cannot be set to true again
         connection.execute("set disabled_filesystems = 'HTTPFileSystem,S3FileSystem,HuggingFaceFileSystem'")
         connection.execute("set temp_file_encryption = true")
         connection.execute(f"set variable {_FILE_KEY} = $key", {"key": key.derived("vault file").hex()})
