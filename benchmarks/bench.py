@@ -302,8 +302,9 @@ def child(
         if most_gb < math.inf:
             most = int(most_gb * 2**30)
             resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
-        began = time.monotonic()
+        began, most_seen = time.monotonic(), 0.0
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            most_seen = max(most_seen, _resident_mb(process.pid))
             if time.monotonic() - began > patience:
                 process.kill()
                 os.wait4(process.pid, 0)
@@ -315,7 +316,16 @@ def child(
         if ended[1] != 0:
             raise RuntimeError(err.read()[-400:])
         usage: resource.struct_rusage = ended[2]
-        return out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return out.read(), usage.ru_utime + usage.ru_stime, max(most_seen, usage.ru_maxrss / 1024)
+
+
+def _resident_mb(process: int) -> float:
+    """Return the memory that a process has now: a system that reclaims pages by itself may forget how much it had."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * resource.getpagesize() / 2**20
 
 
 def run_stage(folder: Path, name: str, patience: float) -> Found:
