@@ -420,6 +420,12 @@ _NAMES = {
 }
 
 
+def _counts(sizes: Sequence[Found]) -> str:
+    """Return of how many runs the medians are."""
+    runs = {len(size[key]) for size in sizes for key in _NAMES if size.get(key) and not key.startswith("landing")}
+    return " to ".join(map(str, sorted({min(runs, default=1), max(runs, default=1)}))) + " runs"
+
+
 def verdict(value: float | None, bar: float, *, is_full: bool) -> str:
     """Return pass or miss; what was not measured at the size of the bar is never a pass."""
     if value is None:
@@ -428,7 +434,7 @@ def verdict(value: float | None, bar: float, *, is_full: bool) -> str:
     return found if is_full else f"{found} at this size; not measured at 10^7"
 
 
-def page(sizes: Sequence[Found], repeats: int, notes: str) -> str:
+def page(sizes: Sequence[Found], notes: str) -> str:
     """Return the page."""
     last = sizes[-1]
     is_full = last["persons"] >= 10**7
@@ -436,7 +442,7 @@ def page(sizes: Sequence[Found], repeats: int, notes: str) -> str:
         "# National size",
         "",
         "`make bench` rewrites this page. Ratios are processor time over DuckDB's scan of the same columns in the same",
-        f"process, on one thread, medians of {repeats}; wall ratios beside them. Landing ran once per size.",
+        f"process, on one thread, medians of {_counts(sizes)}; wall ratios beside them. Landing ran once per size.",
         f"{EVENTS_PER_PERSON} events per person.",
         "",
         "| persons | stage | processor s | x scan | x scan, wall | peak MB |",
@@ -550,7 +556,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sizes.append(
             run_size(folder, n, asked.repeats, asked.patience, asked.python, beside=not asked.alone, whole=asked.whole)
         )
-        asked.page.write_text(page(sizes, asked.repeats, notes), encoding="utf-8")  # a killed run keeps what it has
+        asked.page.write_text(page(sizes, notes), encoding="utf-8")  # a killed run keeps what it has
         print(f"{n:,} persons done", file=sys.stderr)
 
 
