@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.locks import alone_in
-from assets.provenance import who
+from assets.provenance import code_hash, who
 from assets.releases import editions, find_edition, next_edition_name, read_passport
 from assets.staging import AWAITING, awaiting, publish, writing
 from effectmeter.errors import PublicationError, UsageError
@@ -57,7 +57,7 @@ def show_in_portfolio(home: Home) -> tuple[Path, ...]:
         busy="another process is writing the portfolio",
         next_step="the approval stands; the next refresh writes the portfolio again",
     ):
-        return write_portfolio(home.release_root)
+        return write_portfolio(home.release_root, code_hash())
 
 
 def _chosen(folder: Path, edition: str | None) -> Path:

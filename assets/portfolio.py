@@ -67,7 +67,7 @@ def renew_portfolio(home: Home) -> bool:
         is_whole = all((root / name).is_file() for name in (*PAGES, _MADE_FROM))
         if is_whole and made_from.read_text(encoding="utf-8") == now:
             return False
-        write_portfolio(root)
+        write_portfolio(root, code_hash())
         beside = made_from.with_name(f"{_MADE_FROM}.part")
         beside.write_text(now, encoding="utf-8")
         beside.replace(made_from)

@@ -103,11 +103,14 @@ def table_hashes(cleared: Cleared) -> dict[str, str]:
     }
 
 
-def write_portfolio(root: Path) -> tuple[Path, ...]:
-    """Write the page over all programmes, per language, into the folder of all releases."""
+def write_portfolio(root: Path, version: str = "") -> tuple[Path, ...]:
+    """Write the page over all programmes, per language, into the folder of all releases.
+
+    With the software's `version` pictures that would be the same are not drawn again.
+    """
     from reports.portfolio import write_portfolio as write
 
-    return write(root)
+    return write(root, version)
 
 
 def forest_svg(cleared: Cleared, plan: Plan) -> tuple[str, str] | None:

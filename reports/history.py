@@ -7,7 +7,7 @@ edition (`effectmeter.edition_history`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from effectmeter.edition_history import is_same_question, plan_changes
@@ -21,6 +21,7 @@ from reports.texts import text
 from reports.views import FigureView, TableView
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+Sizes = Callable[[str, Callable[[bool, str], str]], tuple[str, str]]
 
 
 def history_figure(
@@ -30,6 +31,7 @@ def history_figure(
     *,
     key: str = "history",
     about: str = "",
+    sizes: Sizes = both_sizes,
 ) -> FigureView | None:
     """Return what every edition said of the main figure; None for a first edition, or where none showed a ratio.
 
@@ -41,6 +43,8 @@ def history_figure(
         The history of the plan in the newest passport.
     about
         The programme, on a page about several.
+    sizes
+        Draws both sizes, or has them already (`reports.drawn`).
     """
     if len(points) < 2:
         return None
@@ -63,7 +67,7 @@ def history_figure(
         )
         return svg.render(chart, key=own, title=title, description=description)
 
-    wide, narrow = both_sizes(key, draw)
+    wide, narrow = sizes(key, draw)
     heads = ("edition", "primary_figure", "measure", "changed_here")
     rows = tuple(
         (item.line.label, _whole(point, item, language), _measure(point, language), change or "–")

@@ -21,6 +21,7 @@ from effectmeter.sentences.numbers import count, day_in_words, number
 from effectmeter.sentences.wording import DESIGNS, MEASURES, RULINGS
 from effectmeter.standing import blocking
 from reports.approval import approval_line
+from reports.drawn import Drawn
 from reports.figures import figures_of
 from reports.history import history_figure
 from reports.page import environment
@@ -97,16 +98,16 @@ def _page(root: Path, edition: Path, language: Language) -> str:
     return f"{edition.relative_to(root).as_posix()}/report.{language}.html"
 
 
-def portfolio_rows(root: Path, language: Language) -> list[ProgrammeView]:
+def portfolio_rows(root: Path, language: Language, drawn: Drawn) -> list[ProgrammeView]:
     """Return the programmes with a release, in alphabetical order of title."""
     releases = [(folder, _passport(folder)) for folder in newest_releases(root)]
     newest = max((Quarter.parse(passport["quarter"]) for _, passport in releases), default=None)
-    rows = [_row(root, folder, passport, newest, language) for folder, passport in releases]
+    rows = [_row(root, folder, passport, newest, language, drawn) for folder, passport in releases]
     return sorted(rows, key=lambda row: row.title.lower())
 
 
 def _row(
-    root: Path, folder: Path, passport: Mapping[str, Any], newest: Quarter | None, language: Language
+    root: Path, folder: Path, passport: Mapping[str, Any], newest: Quarter | None, language: Language, drawn: Drawn
 ) -> ProgrammeView:
     verdict, primary = passport["verdict"], passport["figures"]["primary"] or {}
     limits = (primary.get("estimate"), primary.get("conf_low"), primary.get("conf_high"))
@@ -131,17 +132,18 @@ def _row(
         link=_page(root, folder, language),
         approval=approval_line(passport, language),
         approved=None if passport["approved"] else _last_approved(root, folder, language),
-        history=history_figure(
-            [told(edition) for edition in telling([_passport(path) for path in _editions(folder.parents[1])])][
-                -MOST_EDITIONS:
-            ],
-            passport["plan"]["history"],
-            language,
-            key=f"history-{folder.parents[1].name}",
-            about=passport["title"][language],
-        ),
+        history=_history(folder, passport, language, drawn),
         stalled=_stalled(folder.parents[1], Quarter.parse(passport["quarter"]), language),
     )
+
+
+def _history(folder: Path, passport: Mapping[str, Any], language: Language, drawn: Drawn) -> FigureView | None:
+    """Return what a programme's editions said in the course of time."""
+    programme, title = folder.parents[1], passport["title"][language]
+    points = [told(edition) for edition in telling([_passport(path) for path in _editions(programme)])]
+    points, plans, key = points[-MOST_EDITIONS:], passport["plan"]["history"], f"history-{programme.name}"
+    sizes = drawn.sizes(points, plans, language, key, title)
+    return history_figure(points, plans, language, key=key, about=title, sizes=sizes)
 
 
 def _stalled(programme: Path, released: Quarter, language: Language) -> str:
@@ -188,12 +190,15 @@ def _reach(figures: Mapping[str, Any], language: Language, minimum: int) -> str:
     return "–" if figures["reach"] is None else f"{number(figures['reach'], language, 0)} {words}"
 
 
-def write_portfolio(root: Path) -> tuple[Path, ...]:
-    """Write a page per language and the workbook into the folder of all releases, and return them."""
-    written, views = [], {}
+def write_portfolio(root: Path, version: str = "") -> tuple[Path, ...]:
+    """Write a page per language and the workbook into the folder of all releases, and return them.
+
+    With the software's `version` pictures of programmes that stand as they stood are not drawn again.
+    """
+    written, views, drawn = [], {}, Drawn(root, version)
     releases = newest_releases(root)
     for language in LANGUAGES:
-        rows = views[language] = portfolio_rows(root, language)
+        rows = views[language] = portfolio_rows(root, language, drawn)
         html = environment().get_template("portfolio.html.j2").render(
             rows=rows, t={key: found[language] for key, found in TEXTS.items()}, language=language,
             other="en" if language == "nl" else "nl", title=text("portfolio", language),
@@ -206,6 +211,7 @@ def write_portfolio(root: Path) -> tuple[Path, ...]:
         written.append(beside.replace(root / f"index.{language}.html"))
     beside = root / f".portfolio.{os.getpid()}.part"
     write_book(views, releases, beside)
+    drawn.keep()
     return (*written, beside.replace(root / "portfolio.xlsx"))
 
 

@@ -16,6 +16,7 @@ import pytest
 import report_findings as made
 
 from reports import RELEASE_FILES, forest_svg, write_portfolio
+from reports.figures import both_sizes
 from reports.files import without_formulas
 from reports.page import template_text
 
@@ -283,6 +284,30 @@ def test_the_portfolio_takes_the_newest_edition(tmp_path: Path) -> None:
     assert "/002/report.en.html" in html and "/001/report" not in html
     # the older one stands in the picture of what each edition said
     assert 'id="figure-history-' in html and "edition 001" in html
+
+
+def test_the_portfolio_draws_again_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, findings = made.families()
+    made.released(tmp_path, plan, findings)
+    made.released(tmp_path, plan, findings, edition="002")
+    drawn: list[str] = []
+    monkeypatch.setattr("reports.drawn.both_sizes", lambda key, draw: drawn.append(key) or both_sizes(key, draw))
+    plain = [path.read_bytes() for path in write_portfolio(tmp_path)]
+    of_both_languages, kept = len(drawn), tmp_path / ".drawn.json"
+    assert of_both_languages == 2 and not kept.exists()
+
+    def drawn_by(version: str) -> int:
+        drawn.clear()
+        assert [path.read_bytes() for path in write_portfolio(tmp_path, version)] == plain
+        return len(drawn)
+
+    assert [drawn_by(version) for version in ("1", "1", "2", "2")] == [2, 0, 2, 0]
+    for spoiled in ("", "[1]", '{"x": 1}', "null"):
+        kept.write_text(spoiled)
+        assert drawn_by("2") == 2
+    made.released(tmp_path, plan, findings, edition="003")
+    write_portfolio(tmp_path, "2")
+    assert len(json.loads(kept.read_text())) == 2  # what is no longer shown is forgotten
 
 
 def test_an_approval_is_no_edition_more_in_a_programmes_history(tmp_path: Path) -> None:
