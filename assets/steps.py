@@ -87,6 +87,7 @@ def cohort_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
 
 def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
     """Count events and time at risk."""
+    from vault.alike import n_profiles
     from vault.connection import open_vault
     from vault.outcomes import build_outcomes
 
@@ -96,7 +97,9 @@ def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         build_outcomes(connection, plan, quarter)
         record_built(connection, plan, "outcomes")
         rows = connection.sql("select count(*) from outcomes.person_windows").fetchall()[0][0]
-    return row_count(rows, plan) | {"outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
+        profiles = n_profiles(connection)
+    found = row_count(rows, plan) | {"outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
+    return found if profiles is None else found | {"profiles that persons are added up to": profiles}
 
 
 def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:

@@ -30,6 +30,8 @@ import scipy.stats  # noqa: F401 - likewise
 import statsmodels.api  # noqa: F401 - likewise
 import yaml
 
+from effectmeter.designs.assembling import assemble
+from effectmeter.designs.sample import Sample
 from effectmeter.estimators.base import Estimate
 from effectmeter.estimators.bootstrap import bootstrap_ratio
 from effectmeter.estimators.cells import Cells
@@ -38,7 +40,8 @@ from effectmeter.estimators.rate import rate_contrast
 from effectmeter.home import Home
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
-from vault.cells import read_cells
+from vault.alike import add_up
+from vault.analysis import read_analysis_data
 from vault.cohort import build_cohort
 from vault.connection import open_vault
 from vault.intake.landing import land
@@ -142,7 +145,16 @@ def stage_chain(home: Home) -> Found:
 
         events = "(select person_id, event_type, event_date from landing.events)"
         people = f"(select person_id, arm, index_date, {', '.join(FACTORS)} from landing.persons)"
-        return against_scan(connection, work, events, people)[0]
+        found = against_scan(connection, work, events, people)[0]
+        return found | {"adding_up_cpu": timed(lambda: add_up(connection, plan_of()))[0]}
+
+
+def sample_of(home: Home) -> Sample:
+    """Return whom the design analyses, read from the vault as the design's own steps do."""
+    with open_vault(home.vault("bench", QUARTER), read_only=True) as connection:
+        connection.execute("set threads = 1")
+        data = read_analysis_data(connection, plan_of(), QUARTER)
+    return assemble(data, "treated", "contact", 365)
 
 
 def _estimate(home: Home, kind: str) -> Found:
@@ -153,23 +165,9 @@ def _estimate(home: Home, kind: str) -> Found:
         windows = (
             f"(select person_id, outcome, period, window_days, is_complete, {columns} from outcomes.person_windows)"
         )
-        steps: Found = {}
-
-        def work() -> Any:
-            cpu, _, cells = timed(
-                lambda: read_cells(connection, plan_of(), "treated", "contact", 365, kind)  # type: ignore[arg-type]
-            )
-            steps.update(cells_cpu=cpu, n_cells=len(cells))
-            if kind == "hazard":
-                args = (cells.days, cells.y, cells.treated01, cells.X)
-                estimate = hazard_ratio(*args, variance="hc0", cells=cells)
-            else:
-                rate = (cells.y, cells.t, cells.treated01, cells.X)
-                estimate = rate_contrast(*rate, estimand="ate", variance="hc0", cells=cells).ratio
-            return cells, estimate
-
-        found, (cells, estimate) = against_scan(connection, work, people, windows)
-    found |= steps | {"log_ratio": math.log(estimate.value), "std_error": estimate.std_error}
+        found, (cells, estimate) = against_scan(connection, lambda: _fitted(home, kind), people, windows)
+    found["n_cells"] = len(cells)
+    found |= {"log_ratio": math.log(estimate.value), "std_error": estimate.std_error}
     if kind == "rate":
         fewer = cells.X[:, 1:]
         again = timed(
@@ -177,6 +175,25 @@ def _estimate(home: Home, kind: str) -> Found:
         )
         found["warm_wall"] = again[1]
     return found
+
+
+def _fitted(home: Home, kind: str) -> tuple[Cells, Estimate]:
+    """Return the cells and the ratio of rates or hazards."""
+    sample = sample_of(home)
+    if kind == "hazard":
+        cells = present(sample.cells("hazard"))
+        args = (cells.days, cells.y, cells.treated01, cells.X)
+        return cells, hazard_ratio(*args, variance="hc0", cells=cells)  # type: ignore[arg-type]
+    cells = present(sample.cells("free_time"))
+    args = (cells.y, cells.t, cells.treated01, cells.X)
+    return cells, rate_contrast(*args, estimand="ate", variance="hc0", cells=cells).ratio
+
+
+def present(cells: Cells | None) -> Cells:
+    """Return the cells; where there are none, the size is too small for the persons to be added up."""
+    if cells is None:
+        raise RuntimeError("persons are not added up at this size: take 10^5 or more")
+    return cells
 
 
 def stage_rate(home: Home) -> Found:
@@ -191,17 +208,15 @@ def stage_cox(home: Home) -> Found:
 
 def stage_bootstrap(home: Home) -> Found:
     """Draw the persons of a rate ratio anew, a thousand times."""
-    with open_vault(home.vault("bench", QUARTER), read_only=True) as connection:
-        connection.execute("set threads = 1")
 
-        def ratio(of: Cells) -> Estimate:
-            return rate_contrast(of.y, of.t, of.treated01, of.X, estimand="ate", variance="hc0", cells=of).ratio
+    def ratio(of: Cells) -> Estimate:
+        return rate_contrast(of.y, of.t, of.treated01, of.X, estimand="ate", variance="hc0", cells=of).ratio
 
-        def work() -> tuple[Estimate, Estimate]:
-            cells = read_cells(connection, plan_of(), "treated", "contact", 365, "rate", alike_in_outcome=True)
-            return ratio(cells), bootstrap_ratio(cells, ratio, seed=1)
+    def work() -> tuple[Estimate, Estimate]:
+        cells = present(sample_of(home).cells("free_time", alike_in_outcome=True))
+        return ratio(cells), bootstrap_ratio(cells, ratio, seed=1)
 
-        cpu, wall, (whole, drawn) = timed(work)
+    cpu, wall, (whole, drawn) = timed(work)
     return {"cpu": cpu, "wall": wall, "std_error": drawn.std_error, "robust": whole.std_error}
 
 

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from effectmeter.designs.assembling import assemble
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.before_after_rows import periods_of
 from effectmeter.designs.comparison_cohort import estimands, method_for, neighbours
 from effectmeter.designs.persons_rows import primary_question
 from effectmeter.designs.questions import Question, primary_measure, primary_outcome
-from effectmeter.designs.sample import Sample, assemble
+from effectmeter.designs.sample import Sample
 from effectmeter.designs.series_data import model_of, series_of
 from effectmeter.errors import EffectmeterError
 from effectmeter.estimators.base import Weights
@@ -152,7 +153,7 @@ def _persons(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:
         question.outcome,
         question.window_days,
         all_arms=question.measure == "mean_difference" and data.plan.design == "randomised",
-    )
+    ).one_by_one()
     estimand, weights = _weights(data, sample)
     share, _ = target_weight(sample.treated01, weights, estimand)
     is_calendar = primary is not None and primary.denominator == "calendar_time"

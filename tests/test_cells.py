@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from effectmeter.estimators.base import ArmContrast, EmptyArmError, Estimate, EstimationError, SeparationError, Weights
+from effectmeter.estimators.base import ArmContrast, EmptyArmError, Estimate, SeparationError, Weights
 from effectmeter.estimators.cells import Cells, to_cells
 from effectmeter.estimators.hazard import hazard_ratio
 from effectmeter.estimators.rate import rate_contrast
@@ -156,14 +156,18 @@ def test_a_kind_of_person_whose_outcome_is_known_is_set_aside_in_both() -> None:
         same_arms(persons, risk_contrast(cells.y, cells.treated01, cells.X, variance=variance, cells=cells))
 
 
+def test_matching_takes_cells_too() -> None:
+    """Persons at one distance all count, so that those of a cell are matched alike."""
+    cells = to_cells(EVENT, TREATED, X)
+    persons = fit_weights(X, TREATED, method="match", neighbours=3)
+    added_up = fit_weights(cells.X, cells.treated01, method="match", neighbours=3, n=cells.n)
+    one = risk_contrast(EVENT, TREATED, X, weights=persons, estimand="att")
+    same_arms(one, risk_contrast(cells.y, cells.treated01, cells.X, weights=added_up, estimand="att", cells=cells))
+
+
 def test_what_cells_cannot_give_says_so() -> None:
     cells = to_cells(EVENT, TREATED, X)
     args = (cells.y, cells.treated01, cells.X)
-    with pytest.raises(EstimationError, match="one row per person"):
-        fit_weights(cells.X, cells.treated01, method="match", n=cells.n)
-    matched = fit_weights(cells.X, cells.treated01, method="match")
-    with pytest.raises(EstimationError, match="one row per person"):
-        risk_contrast(*args, weights=matched, estimand="att", cells=cells)
     with pytest.raises(ValueError, match="days"):
         hazard_ratio(cells.y, *args, cells=cells)
     with pytest.raises(SeparationError, match="nobody"):

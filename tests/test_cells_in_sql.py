@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 from oracle import QUARTER, Absence, Delivery, Event, Person, analysed, try_out
 
-from effectmeter.designs.sample import Sample, assemble
-from effectmeter.errors import EffectmeterError
+from effectmeter.designs.assembling import assemble
+from effectmeter.designs.sample import Sample
 from effectmeter.estimators.base import Estimate, EstimationError
 from effectmeter.estimators.bootstrap import bootstrap_ratio
 from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.hazard import hazard_ratio
 from effectmeter.estimators.rate import rate_contrast
 from effectmeter.estimators.risk import risk_contrast
-from vault.cells import read_cells
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = try_out(
@@ -52,10 +51,21 @@ def delivery(n: int = 400) -> Delivery:
 
 
 @pytest.fixture(scope="module")
-def built() -> tuple[duckdb.DuckDBPyConnection, Sample]:
-    connection = duckdb.connect()
-    data = analysed(connection, delivery(), PLAN, QUARTER)
-    return connection, assemble(data, "treated", "contact", 200)
+def built() -> tuple[Sample, Sample]:
+    """The same persons, added up and one by one."""
+    samples = []
+    with pytest.MonkeyPatch.context() as patch:
+        for many in (1, 10**9):
+            patch.setattr("vault.alike.MANY_PERSONS", many)
+            data = analysed(duckdb.connect(), delivery(), PLAN, QUARTER)
+            samples.append(assemble(data, "treated", "contact", 200))
+    return samples[0], samples[1]
+
+
+def cells_of(sample: Sample, kind: Any, **how: Any) -> Cells:
+    cells = sample.cells(kind, **how)
+    assert cells is not None
+    return cells
 
 
 def same(one: Estimate, other: Estimate) -> None:
@@ -63,34 +73,26 @@ def same(one: Estimate, other: Estimate) -> None:
 
 
 @pytest.mark.parametrize("variance", ["model", "hc0", "hc1"])
-def test_estimates_of_sql_cells_are_those_of_rows(built: Any, variance: str) -> None:
-    connection, rows = built
+def test_estimates_of_cells_added_up_in_sql_are_those_of_rows(built: Any, variance: str) -> None:
+    added_up, rows = built
+    assert rows.cells("risk") is None
     asked: dict[str, Any] = {"variance": variance}
-    cells = read_cells(connection, PLAN, "treated", "contact", 200, "risk")
+    cells = cells_of(added_up, "risk")
     one = risk_contrast(rows.event01, rows.treated01, rows.X, estimand="ate", **asked)
     other = risk_contrast(cells.y, cells.treated01, cells.X, estimand="ate", cells=cells, **asked)
     same(one.ratio, other.ratio)
-    cells = read_cells(connection, PLAN, "treated", "contact", 200, "rate")
+    cells = cells_of(added_up, "free_time")
     assert len(cells) < len(rows.treated01) / 10 and rows.has_absences
     one = rate_contrast(rows.n_events, rows.free_years, rows.treated01, rows.X, estimand="ate", **asked)
     other = rate_contrast(cells.y, cells.t, cells.treated01, cells.X, estimand="ate", cells=cells, **asked)
     same(one.ratio, other.ratio)
     same(one.difference, other.difference)
-    cells = read_cells(connection, PLAN, "treated", "contact", 200, "hazard")
+    cells = cells_of(added_up, "hazard")
     assert cells.days is not None
     same(
         hazard_ratio(rows.days, rows.event01, rows.treated01, rows.X, **asked),
         hazard_ratio(cells.days, cells.y, cells.treated01, cells.X, cells=cells, **asked),
     )
-
-
-def test_a_missing_covariate_needs_rows() -> None:
-    connection = duckdb.connect()
-    given = delivery(40)
-    gap = replace(given, persons=(replace(given.persons[0], sex=None), *given.persons[1:]))
-    analysed(connection, gap, PLAN, QUARTER)
-    with pytest.raises(EffectmeterError, match="'sex' has missing values"):
-        read_cells(connection, PLAN, "treated", "contact", 200, "risk")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +109,8 @@ def test_a_bar_is_passed_only_at_its_own_size(monkeypatch: pytest.MonkeyPatch, p
 
 @pytest.mark.parametrize("clustered", [False, True])
 def test_the_bootstrap_of_cells_finds_the_robust_error(built: Any, clustered: bool) -> None:
-    connection, _ = built
-    cells = read_cells(connection, PLAN, "treated", "contact", 200, "rate", alike_in_outcome=True)
+    added_up, _ = built
+    cells = cells_of(added_up, "free_time", alike_in_outcome=True)
     variance = "hc0"
     if clustered:  # made-up sites, of cells
         cells, variance = replace(cells, cluster=np.arange(len(cells)) % 60), "cr3"
@@ -137,8 +139,8 @@ def _only_of_all(ratio: Callable[[Cells], Estimate], cells: Cells) -> Callable[[
 
 
 def test_the_bootstrap_of_hazards_takes_cells_by_day(built: Any) -> None:
-    connection, _ = built
-    cells = read_cells(connection, PLAN, "treated", "contact", 200, "hazard")
+    added_up, _ = built
+    cells = cells_of(added_up, "hazard")
 
     def ratio(of: Cells) -> Estimate:
         assert of.days is not None

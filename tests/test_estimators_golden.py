@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from effectmeter.estimators.before_after import change, difference_in_change
-from effectmeter.estimators.hazard import cumulative_incidence, fit_cox, hazard_ratio
+from effectmeter.estimators.hazard import fit_cox, hazard_ratio
+from effectmeter.estimators.incidence import cumulative_incidence
 from effectmeter.estimators.marginal import standardise
 from effectmeter.estimators.penalised import penalised_profile
 from effectmeter.estimators.rate import rate_contrast

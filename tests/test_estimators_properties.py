@@ -28,7 +28,8 @@ from effectmeter.estimators.base import (
 from effectmeter.estimators.before_after import change, difference_in_change
 from effectmeter.estimators.before_after_few import difference_in_change_bayes, difference_in_change_permutation
 from effectmeter.estimators.design_matrix import build_design_matrix
-from effectmeter.estimators.hazard import cumulative_incidence, hazard_ratio
+from effectmeter.estimators.hazard import hazard_ratio
+from effectmeter.estimators.incidence import cumulative_incidence
 from effectmeter.estimators.penalised import penalised_profile
 from effectmeter.estimators.rate import rate_contrast, raw_rate_contrast
 from effectmeter.estimators.risk import raw_risk_contrast, risk_contrast

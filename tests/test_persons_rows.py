@@ -12,7 +12,7 @@ import pytest
 from analysis_frames import QUARTER, cohort, events_at, only, outcome_frame, plan_for, swapped
 from scipy import stats
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.comparison_cohort import neighbours
 from effectmeter.designs.registry import design_for
 from effectmeter.estimators.agreement import agreement
@@ -27,9 +27,9 @@ AGE = {"age": {"type": "numeric"}}
 DESIGNS = ["randomised", "comparison_cohort"]
 
 
-def estimate(data: AnalysisData) -> tuple[EffectRow, ...]:
+def estimate(data: AnalysisData, scope: Scope = "all") -> tuple[EffectRow, ...]:
     design = design_for(data.plan)
-    return design.estimate(data, design.compare(data))
+    return design.estimate(data, design.compare(data), scope)
 
 
 def labelled(rows: tuple[EffectRow, ...], start: str) -> list[EffectRow]:
@@ -59,7 +59,7 @@ def test_each_site_is_left_out_once_and_nobody_is_named(n_sites: int) -> None:
     expected = set()
     for site in range(n_sites):
         others = data.persons.filter(pl.col("cluster") != f"Rotterdam-{site}")
-        expected.add(round(estimate(replace(data, persons=others))[0].estimate or 0, 9))
+        expected.add(round(estimate(replace(data, persons=others), scope="verdict")[0].estimate or 0, 9))
     assert {round(row.estimate or 0, 9) for row in without} == expected
 
 
@@ -69,7 +69,7 @@ def test_the_numbers_of_sites_say_nothing_and_do_not_last() -> None:
     for seed in range(6):
         data = in_sites(4, seed=seed)
         odd = data.persons.filter(pl.col("cluster") != "Rotterdam-0")
-        target = estimate(replace(data, persons=odd))[0].estimate
+        target = estimate(replace(data, persons=odd), scope="verdict")[0].estimate
         without = labelled(estimate(data), "without=")
         numbers |= {row.subgroup for row in without if row.estimate == pytest.approx(target)}
     assert len(numbers) > 1

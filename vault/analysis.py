@@ -10,8 +10,12 @@ from effectmeter.designs.base import OUTCOMES_COLUMNS, PERSONS_COLUMNS, Analysis
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
 from effectmeter.shapes import PERSON_DESIGNS, SHAPES
+from vault.alike import TABLES, added_up, has_table, is_added_up
 from vault.cohort import named_columns, read_attrition
 from vault.units import read_units
+
+_Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]
+"""Persons, outcomes and follow-up, as `AnalysisData` has them."""
 
 
 def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Quarter) -> AnalysisData:
@@ -21,39 +25,48 @@ def read_analysis_data(connection: duckdb.DuckDBPyConnection, plan: Plan, quarte
     -----
     Rows are sorted by every part of their key, so that no estimate depends on the order in which threads finish.
     """
-    moved = {
-        name: AnalysisData(plan, quarter, _persons(connection, plan, people), outcomes)
-        for name, people, windows in (
-            ("placebo", "cohort.placebo_persons", "outcomes.placebo_windows"),
-            ("from_start", "cohort.start_persons", "outcomes.start_windows"),
-            ("with_missing", "cohort.persons_with_missing", "outcomes.missing_windows"),
-        )
-        if (outcomes := _outcomes(connection, windows)).height
-    }
+    read = _added_up if is_added_up(connection) else _one_by_one
+    (people, windows), *others = TABLES.items()
+    moved = [AnalysisData(plan, quarter, *read(connection, plan, *tables)) for tables in others]
+    placebo, from_start, with_missing = (data if data.outcomes.height else None for data in moved)
+    persons, outcomes, follow_up = read(connection, plan, people, windows)
     return AnalysisData(
         plan,
         quarter,
-        _persons(connection, plan, "cohort.persons"),
-        _outcomes(connection, "outcomes.person_windows"),
-        placebo=moved.get("placebo"),
-        from_start=moved.get("from_start"),
-        with_missing=moved.get("with_missing"),
+        persons,
+        outcomes,
+        follow_up,
+        placebo=placebo,
+        from_start=from_start,
+        with_missing=with_missing,
         units=read_units(connection, plan),
         attrition=read_attrition(connection) if plan.design in PERSON_DESIGNS else (),
     )
 
 
-def _persons(connection: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> pl.DataFrame:
+def _one_by_one(connection: duckdb.DuckDBPyConnection, plan: Plan, people: str, windows: str) -> _Frames:
+    """Return a row per person, and per person, outcome and window."""
     columns = dict.fromkeys([*PERSONS_COLUMNS, *named_columns(plan)])
-    listed = ", ".join(sql.identifier(name) for name in columns)
-    return connection.sql(f"select {listed} from {table} order by person_id").pl()
+    of_persons, of_outcomes = (", ".join(map(sql.identifier, each)) for each in (columns, OUTCOMES_COLUMNS))
+    order = "person_id, outcome, period, window_days nulls last"
+    return (
+        connection.sql(f"select {of_persons} from {people} order by person_id").pl(),
+        connection.sql(f"select {of_outcomes} from {windows} order by {order}").pl(),
+        None,
+    )
 
 
-def _outcomes(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
-    listed = ", ".join(sql.identifier(name) for name in OUTCOMES_COLUMNS)
-    return connection.sql(
-        f"select {listed} from {table} order by person_id, outcome, period, window_days nulls last"
-    ).pl()
+def _added_up(connection: duckdb.DuckDBPyConnection, plan: Plan, people: str, windows: str) -> _Frames:
+    """Return a row per profile, per profile and what happened to those who have it, and what happened per arm."""
+    profiles, happened = added_up(people), added_up(windows)
+    if not has_table(connection, profiles):
+        return pl.DataFrame(schema=PERSONS_COLUMNS), pl.DataFrame(schema=OUTCOMES_COLUMNS), None
+    named = "select * replace (person_id::varchar as person_id)"
+    return (
+        connection.sql(f"{named} from {profiles} order by rowid").pl(),
+        connection.sql(f"{named} from {happened} order by rowid").pl(),
+        connection.sql(f"from {happened}_of_arms order by rowid").pl(),
+    )
 
 
 def read_reach(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:

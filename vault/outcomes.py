@@ -14,6 +14,7 @@ from effectmeter.errors import DeliveryError
 from effectmeter.plan import Outcome, Plan
 from effectmeter.quarters import Quarter
 from effectmeter.shapes import PERSON_DESIGNS
+from vault.alike import add_up
 from vault.cohort import (
     counted_outcomes,
     event_types_with_history,
@@ -56,6 +57,7 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
     Writes ``outcomes.person_windows``, ``outcomes.placebo_windows``, ``outcomes.start_windows`` and
     ``outcomes.missing_windows``, or the tables of `vault.units`, and adds the step `complete_follow_up` to
     ``cohort.attrition``. Delivered values (``value:`` in the plan) are columns of ``cohort.persons``, not rows here.
+    Where there are very many persons, `vault.alike` adds them up.
     """
     with all_or_nothing(connection):
         connection.execute("create schema if not exists outcomes")
@@ -83,6 +85,7 @@ def build_outcomes(connection: duckdb.DuckDBPyConnection, plan: Plan, quarter: Q
                 store(connection, table, "from outcomes.person_windows limit 0")
         _add_last_step(connection, plan)
         connection.execute("drop view temp.persons_in_view")
+        add_up(connection, plan)
 
 
 def _delivered_as_counts(connection: duckdb.DuckDBPyConnection, asked: dict[str, Outcome]) -> dict[str, str]:

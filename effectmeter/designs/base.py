@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from effectmeter.plan import Plan
 from effectmeter.quarters import Quarter
@@ -39,6 +41,9 @@ OUTCOMES_COLUMNS = {
 }
 """Columns of the outcomes frame: one row per person, outcome, period and window."""
 
+SIZE = "=persons"
+"""Column of persons, outcomes and follow-up: how many persons a row stands for, where they are added up; absent where
+every row is a person. No plan can name a column so."""
 
 AREAS_COLUMNS = {"area_id": pl.String, "adopted": pl.Int64, "ring": pl.Int64, "cluster": pl.String}
 """Columns of ``units["areas"]``; the columns that the plan names follow (numeric Float64, else String)."""
@@ -92,6 +97,19 @@ Scope = Literal["all", "verdict"]
 """How much a design estimates: everything, or only the rows that the verdict and the gates read."""
 
 
+def sizes(rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Return how many persons each row stands for (n,)."""
+    if SIZE not in rows.columns:
+        return np.ones(rows.height)
+    found: NDArray[np.float64] = rows[SIZE].cast(pl.Float64).to_numpy()
+    return found
+
+
+def n_persons(rows: pl.DataFrame) -> int:
+    """Return how many persons the rows stand for."""
+    return int(rows[SIZE].sum()) if SIZE in rows.columns else rows.height
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisData:
     """What a design sees of a programme's quarter. Comes out of the vault; never leaves it.
@@ -109,6 +127,11 @@ class AnalysisData:
         ``n_events`` counts events on days 1..window within observation; ``first_event_day`` is null without one.
         ``days_observed``: last day at risk for a first event (event day, or end of observation). ``days_calendar``:
         days alive and under observation in the window. ``days_free``: those days less absences.
+    follow_up
+        None where every row of `persons` is a person. Where there are very many (`vault.alike`), a row of `persons`
+        stands for all who are alike in its columns (`SIZE`; ``potential_follow_up_days`` and ``start_delay_days`` are
+        null), a row of `outcomes` for those of them whom the same happened to, of the counted ones; and this holds, per
+        arm, what happened to everybody, with the two columns that `persons` lacks then, cut off at the window's end.
     placebo
         The same with time zero moved one (primary) window back and covariates recomputed; None where that cannot be.
     from_start
@@ -126,11 +149,17 @@ class AnalysisData:
     quarter: Quarter
     persons: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PERSONS_COLUMNS))
     outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES_COLUMNS))
+    follow_up: pl.DataFrame | None = None
     placebo: AnalysisData | None = None
     from_start: AnalysisData | None = None
     with_missing: AnalysisData | None = None
     units: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     attrition: tuple[AttritionStep, ...] = ()
+
+    @property
+    def is_added_up(self) -> bool:
+        """Return whether rows stand for several persons."""
+        return self.follow_up is not None
 
 
 class Design(Protocol):

@@ -11,7 +11,7 @@ from typing import Literal, cast
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, sizes
 from effectmeter.estimators.balance import balance_table, preference_score
 from effectmeter.estimators.base import EmptyArmError, FloatArray
 from effectmeter.estimators.design_matrix import build_design_matrix
@@ -32,12 +32,15 @@ class CovariateMatrix:
         (n,).
     person_id
         (n,) pseudonyms.
+    size
+        (n,) how many persons each row stands for: one, but where they are added up.
     """
 
     X: FloatArray
     terms: tuple[str, ...]
     treated01: FloatArray
     person_id: tuple[str, ...]
+    size: FloatArray
 
 
 def covariate_matrix(data: AnalysisData, treated: str) -> CovariateMatrix:
@@ -51,12 +54,13 @@ def covariate_matrix(data: AnalysisData, treated: str) -> CovariateMatrix:
     people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison]))
     covariates = {name: spec for name, spec in data.plan.adjust_for.items() if name in people.columns}
     side = (people["arm"] == treated).to_numpy().astype(np.float64)
-    matrix = build_design_matrix(people, covariates, data.plan.missing, side)
+    matrix = build_design_matrix(people, covariates, data.plan.missing, side, size=sizes(people))
     people = people.filter(pl.Series(np.asarray(matrix.keep), dtype=pl.Boolean))
     arm = (people["arm"] == treated).to_numpy().astype(np.float64)
     if not 0 < arm.sum() < len(arm):
         raise EmptyArmError("an arm has nobody with all covariates")
-    return CovariateMatrix(np.asarray(matrix.X), tuple(matrix.terms), arm, tuple(people["person_id"].to_list()))
+    ids = tuple(people["person_id"].to_list())
+    return CovariateMatrix(np.asarray(matrix.X), tuple(matrix.terms), arm, ids, sizes(people))
 
 
 def balance_rows(contrast: str, matrix: CovariateMatrix, weight: FloatArray | None) -> list[BalanceRow]:
@@ -64,8 +68,9 @@ def balance_rows(contrast: str, matrix: CovariateMatrix, weight: FloatArray | No
     if matrix.X.shape[1] == 0:
         return []
     second = weight is not None
-    before = balance_table(matrix.X, matrix.terms, matrix.treated01, second_order=second)
-    after = balance_table(matrix.X, matrix.terms, matrix.treated01, weight, second_order=second)
+    given = (matrix.X, matrix.terms, matrix.treated01)
+    before = balance_table(*given, second_order=second, size=matrix.size)
+    after = balance_table(*given, weight, second_order=second, size=matrix.size)
     return [
         BalanceRow(
             contrast=contrast,
@@ -81,11 +86,12 @@ def balance_rows(contrast: str, matrix: CovariateMatrix, weight: FloatArray | No
     ]
 
 
-def overlap_rows(contrast: str, propensity: FloatArray, treated01: FloatArray) -> list[OverlapRow]:
+def overlap_rows(contrast: str, propensity: FloatArray, matrix: CovariateMatrix) -> list[OverlapRow]:
     """Return the preference score of both arms in bins of 0.05."""
-    score = preference_score(propensity, treated01)
+    arms = matrix.treated01
+    score = preference_score(propensity, arms, matrix.size)
     place = np.clip((score * _BINS).astype(np.intp), 0, _BINS - 1)
-    numbers = [np.bincount(place[treated01 == arm], minlength=_BINS) for arm in (1, 0)]
+    numbers = [np.bincount(place[arms == arm], matrix.size[arms == arm], _BINS) for arm in (1, 0)]
     return [
         OverlapRow(
             contrast=contrast,

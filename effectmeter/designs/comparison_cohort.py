@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.comparability import balance_rows, covariate_matrix, overlap_rows
 from effectmeter.designs.persons import WEIGHTS_ALONE, Method, effect_rows
@@ -64,20 +66,23 @@ class ComparisonCohort:
             try:
                 matrix = covariate_matrix(data, treated)
                 # also where no weights exist: groups without overlap are what the overlap gate is for
-                score = fit_weights(matrix.X, matrix.treated01, method="none", estimand=estimand).propensity
+                given = {"estimand": estimand, "n": matrix.size}
+                score = fit_weights(matrix.X, matrix.treated01, method="none", **given).propensity  # type: ignore[arg-type]
                 if score is not None:
-                    bins += overlap_rows(contrast, score, matrix.treated01)
+                    bins += overlap_rows(contrast, score, matrix)
                 found = fit_weights(
                     matrix.X,
                     matrix.treated01,
                     method=method,
                     estimand=estimand,
-                    neighbours=neighbours(matrix.treated01),
+                    neighbours=neighbours(matrix.treated01, matrix.size),
+                    n=matrix.size,
                 )
             except EstimationError:
                 continue  # the balance gate says that it could not be evaluated
             balance += balance_rows(contrast, matrix, found.weight)
-            sizes.append((contrast, effective_sample_size(found.weight[matrix.treated01 == 0])))
+            others = matrix.treated01 == 0
+            sizes.append((contrast, effective_sample_size(found.weight[others], matrix.size[others])))
             label += [contrast] * len(matrix.person_id)
             person += matrix.person_id
             weight += found.weight.tolist()
@@ -140,13 +145,15 @@ def method_for(plan: Plan, estimand: str) -> str:
     return "entropy_balance" if plan.weighting == "overlap" else plan.weighting
 
 
-def neighbours(treated01: FloatArray) -> int:
+def neighbours(treated01: FloatArray, size: FloatArray | None = None) -> int:
     """Return how many comparison persons are matched to each treated one: as many as there are, 1 to 5.
 
-    More than a few bring people who are less alike for little precision (Austin 2010, doi:10.1093/aje/kwq224).
+    A row stands for `size` (n,) persons, one by default. More than a few bring people who are less alike for little
+    precision (Austin 2010, doi:10.1093/aje/kwq224).
     """
-    treated = float((treated01 == 1.0).sum())
-    return int(min(max((len(treated01) - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
+    n = np.ones(len(treated01)) if size is None else size
+    treated = float(n[treated01 == 1.0].sum())
+    return int(min(max((n.sum() - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
 
 
 def _weigh(
@@ -159,7 +166,12 @@ def _weigh(
     if key not in cache:
         try:
             cache[key] = fit_weights(
-                sample.X, sample.treated01, method=method, estimand=estimand, neighbours=neighbours(sample.treated01)
+                sample.X,
+                sample.treated01,
+                method=method,
+                estimand=estimand,
+                neighbours=neighbours(sample.treated01, sample.persons),
+                n=sample.persons,
             )
         except EstimationError as fault:
             cache[key] = fault

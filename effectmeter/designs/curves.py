@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
-from effectmeter.estimators.hazard import cumulative_incidence
+from effectmeter.designs.base import AnalysisData, sizes
+from effectmeter.estimators.incidence import cumulative_incidence
 from effectmeter.results import Comparability, CurvePoint
 
 
@@ -63,9 +63,10 @@ def _curve(rows: pl.DataFrame, weights: pl.DataFrame, contrast: str, outcome: st
     days = rows["days_observed"].to_numpy().astype(float)
     event = rows["first_event_day"].is_not_null().to_numpy().astype(float)
     weight = None if weights.is_empty() else rows["weight"].to_numpy().astype(float)
-    curve = cumulative_incidence(days, event, weight)
-    at_risk = [int(np.sum(days >= day)) for day in curve.day]
-    with_event = [int(np.sum((days == day) & (event > 0))) for day in curve.day]
+    persons = sizes(rows)
+    curve = cumulative_incidence(days, event, weight, size=persons)
+    at_risk = [int(persons[days >= day].sum()) for day in curve.day]
+    with_event = [int(persons[(days == day) & (event > 0)].sum()) for day in curve.day]
     return [
         CurvePoint(
             contrast=contrast,

@@ -6,6 +6,8 @@ Here: the choice among them, measure by measure. Not here: the usual estimators,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from effectmeter.designs.pair import Pair, Specification
@@ -64,10 +66,11 @@ def few_odds(sample: Sample, how: Specification, level: float) -> Pair:
             return Pair(
                 main=penalised_profile(
                     sample.event01,
-                    sample.treated01,
-                    sample.X,
+                    sample.of_rows(sample.treated01),
+                    sample.of_rows(sample.X),
                     family="binomial",
-                    strata=sample.strata,
+                    strata=None if sample.strata is None else sample.of_rows(sample.strata),
+                    size=sample.size,
                     phi=phi,
                     df=df,
                     level=level,
@@ -81,29 +84,18 @@ def few_odds(sample: Sample, how: Specification, level: float) -> Pair:
 
 def few_rates(sample: Sample, how: Specification, years: FloatArray, level: float) -> Pair:
     """Return the quasi-score interval of the rate ratio, penalised where covariates matter, and the difference's."""
-    weight = effective_weight(sample.treated01, how.weights if how.is_adjusted else None)
-    phi, df = dispersion(sample.n_events, years, sample.treated01, cluster=sample.cluster)
+    weight = effective_weight(sample.treated01, how.weights if how.is_adjusted else None, sample.persons)
+    weight = sample.of_rows(weight)
+    phi, df = dispersion(sample.n_events, years, **_units(sample))
     sides = (*sample.sides(weight * sample.n_events), *sample.sides(weight * years))
     main: Estimate | None = None
     if _needs_regression(sample, how):
         try:
-            main = penalised_profile(
-                sample.n_events,
-                sample.treated01,
-                sample.X,
-                years=years,
-                weights=how.weights,
-                strata=sample.strata,
-                phi=phi,
-                df=df,
-                level=level,
-            )
+            main = _penalised(sample, sample.n_events, years, how, phi, df, level)
         except ConvergenceError:
             main = None
     if main is None:
-        main = quasi_score_rate_ratio(
-            weight * sample.n_events, weight * years, sample.treated01, cluster=sample.cluster, level=level
-        )
+        main = quasi_score_rate_ratio(weight * sample.n_events, weight * years, **_units(sample), level=level)
     return Pair(
         main=main,
         beside=score_rate_difference(sides[0], sides[2], sides[1], sides[3], phi=phi, df=df, level=level),
@@ -122,7 +114,10 @@ def few_hazards(sample: Sample, how: Specification, level: float) -> Pair:
     X: FloatArray = sample.X if how.is_adjusted else np.empty((len(sample.treated01), 0))
     phi, df = 1.0, None
     if sample.cluster is not None:
-        phi, df = dispersion(sample.event01, sample.days, sample.treated01, cluster=sample.cluster)
+        phi, df = dispersion(sample.event01, sample.days, **_units(sample))
+    if sample.size is not None:
+        # risk sets of millions: as rates of a first event, which hazards are while they are constant
+        return Pair(main=_penalised(sample, sample.event01, sample.days / DAYS_PER_YEAR, how, phi, df, level))
     return Pair(
         main=penalised_hazard_ratio(
             sample.days,
@@ -138,9 +133,42 @@ def few_hazards(sample: Sample, how: Specification, level: float) -> Pair:
     )
 
 
+def _penalised(
+    sample: Sample,
+    events: FloatArray,
+    years: FloatArray | None,
+    how: Specification,
+    phi: float,
+    df: float | None,
+    level: float,
+) -> Estimate:
+    """Return the penalised ratio of events (n,) per year (n,), or per person; added up where persons are."""
+    if sample.size is not None:
+        years = np.ones(len(events)) if years is None else years
+    is_raw = not how.is_adjusted
+    return penalised_profile(
+        sample.added(events if years is None else events * (years > 0.0)),
+        sample.treated01,
+        np.empty((len(sample.treated01), 0)) if is_raw else sample.X,
+        years=None if years is None else sample.added(years),
+        weights=None if is_raw else how.weights,
+        strata=None if is_raw else sample.strata,
+        size=sample.persons,
+        phi=phi,
+        df=df,
+        level=level,
+    )
+
+
+def _units(sample: Sample) -> dict[str, Any]:
+    """Return what tells apart the units whose differences count: arms, clusters, and how many persons a row is."""
+    cluster = None if sample.cluster is None else sample.of_rows(sample.cluster)
+    return {"treated01": sample.of_rows(sample.treated01), "cluster": cluster, "persons": sample.size}
+
+
 def _counts(sample: Sample, how: Specification) -> Counts:
-    weight = how.weights.weight if how.is_adjusted and how.weights is not None else None
-    return effective_counts(sample.event01, sample.treated01, weight)
+    weight = sample.of_rows(how.weights.weight) if how.is_adjusted and how.weights is not None else None
+    return effective_counts(sample.event01, sample.of_rows(sample.treated01), weight, persons=sample.size)
 
 
 def _needs_regression(sample: Sample, how: Specification) -> bool:
@@ -152,30 +180,17 @@ def _among_clusters(sample: Sample) -> tuple[float, float | None]:
     """Return the dispersion of risks among clusters and its degrees of freedom; 1 and none without clusters."""
     if sample.cluster is None:
         return 1.0, None
-    return dispersion(
-        sample.event01, np.ones(len(sample.event01)), sample.treated01, cluster=sample.cluster, is_binary=True
-    )
+    return dispersion(sample.event01, np.ones(len(sample.event01)), **_units(sample), is_binary=True)
 
 
 def _ratio_of_risks(sample: Sample, how: Specification, level: float) -> Estimate | None:
     """Return the ratio of few risks where clusters or covariates matter; None where the plain score interval does."""
     if sample.cluster is not None and not _needs_regression(sample, how):
-        return quasi_score_rate_ratio(
-            sample.event01, np.ones(len(sample.event01)), sample.treated01, cluster=sample.cluster, level=level
-        )
+        return quasi_score_rate_ratio(sample.event01, np.ones(len(sample.event01)), **_units(sample), level=level)
     if how.is_adjusted and (sample.X.shape[1] or sample.strata is not None):
         phi, df = _among_clusters(sample)
         try:
-            return penalised_profile(
-                sample.event01,
-                sample.treated01,
-                sample.X,
-                weights=how.weights,
-                strata=sample.strata,
-                phi=phi,
-                df=df,
-                level=level,
-            )
+            return _penalised(sample, sample.event01, None, how, phi, df, level)
         except ConvergenceError:
             return None
     return None

@@ -7,6 +7,7 @@ which rows a design shows (`effectmeter.designs.persons`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -68,7 +69,12 @@ def _risk_contrast(sample: Sample, how: Specification, level: float) -> ArmContr
         raise ReasonedError("a risk needs values between 0 and 1", "Een kans vraagt om waarden tussen 0 en 1.")
     if not how.is_adjusted:
         return raw_risk_contrast(
-            sample.event01, sample.treated01, cluster=sample.cluster, variance=how.variance, level=level
+            sample.event01,
+            sample.treated01,
+            cluster=sample.cluster,
+            variance=how.variance,
+            level=level,
+            cells=sample.cells("risk"),
         )
     return risk_contrast(
         sample.event01,
@@ -80,6 +86,7 @@ def _risk_contrast(sample: Sample, how: Specification, level: float) -> ArmContr
         estimand=_population(how),
         variance=how.variance,
         level=level,
+        cells=sample.cells("risk"),
     )
 
 
@@ -87,6 +94,10 @@ def _check_counts(sample: Sample) -> None:
     """Raise when a delivered value cannot be a number of events."""
     if sample.n_events.min() < 0:
         raise ReasonedError("a rate needs counts of 0 or more", "Hiervoor zijn aantallen van 0 of meer nodig.")
+
+
+def _time(how: Specification) -> Literal["free_time", "calendar_time"]:
+    return "calendar_time" if how.denominator == "calendar_time" else "free_time"
 
 
 def _years(sample: Sample, how: Specification) -> FloatArray:
@@ -97,7 +108,13 @@ def _rate_contrast(sample: Sample, how: Specification, level: float) -> ArmContr
     years = _years(sample, how)
     if not how.is_adjusted:
         return raw_rate_contrast(
-            sample.n_events, years, sample.treated01, cluster=sample.cluster, variance=how.variance, level=level
+            sample.n_events,
+            years,
+            sample.treated01,
+            cluster=sample.cluster,
+            variance=how.variance,
+            level=level,
+            cells=sample.cells(_time(how)),
         )
     return rate_contrast(
         sample.n_events,
@@ -110,6 +127,7 @@ def _rate_contrast(sample: Sample, how: Specification, level: float) -> ArmContr
         estimand=_population(how),
         variance=how.variance,
         level=level,
+        cells=sample.cells(_time(how)),
     )
 
 
@@ -155,6 +173,7 @@ def _odds(sample: Sample, how: Specification, level: float) -> Pair:
     if _are_few(sample, how):
         return few_odds(sample, how, level)
     raw = not how.is_adjusted
+    cells = sample.cells("risk")
     return Pair(
         main=odds_contrast(
             sample.event01,
@@ -166,6 +185,7 @@ def _odds(sample: Sample, how: Specification, level: float) -> Pair:
             estimand="ate" if raw else _population(how),
             variance=how.variance,
             level=level,
+            cells=cells.without_covariates() if raw and cells is not None else cells,
         )
     )
 
@@ -196,6 +216,7 @@ def _hazard(sample: Sample, how: Specification, level: float) -> Pair:
     if few or (how.variance != "model" and min(sample.sides(sample.event01)) == 0):
         return few_hazards(sample, how, level)
     X: FloatArray = sample.X if how.is_adjusted else np.empty((len(sample.treated01), 0))
+    cells = sample.cells("hazard")
     return Pair(
         main=hazard_ratio(
             sample.days,
@@ -207,6 +228,7 @@ def _hazard(sample: Sample, how: Specification, level: float) -> Pair:
             strata=sample.strata if how.is_adjusted else None,
             variance=how.variance,
             level=level,
+            cells=cells if how.is_adjusted or cells is None else cells.without_covariates(),
         )
     )
 

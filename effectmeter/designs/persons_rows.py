@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from effectmeter.designs.assembling import assemble
 from effectmeter.designs.base import AnalysisData, Scope
 from effectmeter.designs.fitting import COMPANION, estimator_name, fit
 from effectmeter.designs.pair import Pair, Specification
 from effectmeter.designs.questions import Question, questions
 from effectmeter.designs.rows import LEVEL, ReasonedError, blank_row, not_estimable, with_counts, with_estimate
-from effectmeter.designs.sample import Sample, assemble
+from effectmeter.designs.sample import Sample
 from effectmeter.estimators.base import ConvergenceError, EstimationError, Weights
 from effectmeter.plan import Plan
 from effectmeter.results import EffectRow
@@ -82,15 +83,14 @@ class Rows:
     scope
         With ``verdict`` only primary rows get the interval over all looks, where it takes a second fit.
     samples
-        Analysed persons by contrast, outcome, window, subgroup and whether other arms join; an error where nobody is
-        left.
+        Analysed persons by contrast, outcome, window and whether other arms join; an error where nobody is left.
     """
 
     data: AnalysisData
     method: Method
     scope: Scope = "all"
     found: list[EffectRow] = field(default_factory=list)
-    samples: dict[tuple[str, str, int | None, str | None, bool], Sample | EstimationError] = field(default_factory=dict)
+    samples: dict[tuple[str, str, int | None, bool], Sample | EstimationError] = field(default_factory=dict)
 
     def sample(self, treated: str, question: Question, part: Part | None = None) -> Sample | EstimationError:
         """Return the analysed persons, or why there are none.
@@ -100,21 +100,25 @@ class Rows:
         """
         outcome, window = question.outcome, question.window_days
         all_arms = question.measure == "mean_difference" and self.method.joins_arms
-        key = (treated, outcome, window, part.label if part else None, all_arms)
-        if key not in self.samples:
-            try:
-                self.samples[key] = assemble(
-                    self.data,
-                    treated,
-                    outcome,
-                    window,
-                    within=part.within if part else None,
-                    missing=part.missing if part else None,
-                    all_arms=all_arms,
-                )
-            except EstimationError as fault:
-                self.samples[key] = fault
-        return self.samples[key]
+        key = (treated, outcome, window, all_arms)
+        if part is None and key in self.samples:
+            return self.samples[key]
+        found: Sample | EstimationError
+        try:
+            found = assemble(
+                self.data,
+                treated,
+                outcome,
+                window,
+                within=part.within if part else None,
+                missing=part.missing if part else None,
+                all_arms=all_arms,
+            )
+        except EstimationError as fault:
+            found = fault
+        if part is None:  # parts are asked for once: of millions of persons, they would fill the memory
+            self.samples[key] = found
+        return found
 
     def specification(self, sample: Sample | EstimationError, question: Question) -> Specification:
         """Return how the main row of a question is made."""

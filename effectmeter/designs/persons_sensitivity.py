@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from effectmeter.designs.assembling import lacks_covariates, share_without_outcome
 from effectmeter.designs.persons_rows import Part, Rows, primary_question
 from effectmeter.designs.questions import Question, outcome_of
 from effectmeter.designs.rows import LEVEL, ReasonedError, not_estimable, with_estimate
-from effectmeter.designs.sample import Sample, lacks_covariates, share_without_outcome
+from effectmeter.designs.sample import Sample
 from effectmeter.estimators.base import Estimate, EstimationError, FloatArray
 from effectmeter.estimators.permutation import permutation_contrast, sign_flip_contrast
 from effectmeter.estimators.sensitivity import (
@@ -122,15 +123,9 @@ def _sceptical(rows: Rows, sample: Sample, primary: EffectRow, row: EffectRow) -
         estimator="bayes",
         variance="bayes",
     )
-    scale = 1.0 if primary.is_ratio else _deviation(sample)
+    scale = 1.0 if primary.is_ratio else sample.deviation()
     found = bayesian_interval(known, prior_sd=scale, is_ratio=primary.is_ratio)
     return with_estimate(rows.data, row, found, scale=scale)
-
-
-def _deviation(sample: Sample) -> float:
-    """Return the outcome's standard deviation in the contrast; for rates a person's events per mean year."""
-    values = sample.n_events if sample.value is None else sample.value
-    return float(values[sample.in_contrast].std()) or 1.0
 
 
 def _dealt_anew(rows: Rows, sample: Sample, row: EffectRow) -> EffectRow:
@@ -142,12 +137,20 @@ def _dealt_anew(rows: Rows, sample: Sample, row: EffectRow) -> EffectRow:
         )
     # where no lot was drawn there is no draw to repeat among persons of one cluster
     is_flipped = _arms_mixed(sample) and rows.data.plan.design != "randomised"
+    if _arms_mixed(sample) and not is_flipped and rows.data.is_added_up:
+        raise ReasonedError(
+            "so many persons are added up, so that they cannot be dealt anew within clusters one by one",
+            "Er zijn zo veel mensen dat zij zijn opgeteld. Dan zijn zij niet een voor een opnieuw te verdelen.",
+        )
     answer = sign_flip_contrast if is_flipped else permutation_contrast
     years = {
         "rate_ratio": sample.calendar_years if row.denominator == "calendar_time" else sample.free_years,
         "hazard_ratio": sample.days,
     }.get(row.measure)
     y = sample.n_events if row.measure in {"rate_ratio", "mean_difference"} else sample.event01
+    if sample.size is not None:  # sums are all that the residuals of whole clusters need
+        at_risk = np.ones(len(y)) if years is None else (years > 0.0).astype(np.float64)
+        y, years = sample.added(y * at_risk), sample.added(at_risk if years is None else years)
     who, cluster, strata = sample.in_contrast, sample.cluster, sample.strata
 
     def at(level: float) -> Estimate:
@@ -162,7 +165,7 @@ def _dealt_anew(rows: Rows, sample: Sample, row: EffectRow) -> EffectRow:
             level=level,
         )
 
-    return with_estimate(rows.data, row, at(LEVEL), refit=at, scale=1.0 if row.is_ratio else _deviation(sample))
+    return with_estimate(rows.data, row, at(LEVEL), refit=at, scale=1.0 if row.is_ratio else sample.deviation())
 
 
 def _own_terms(sample: Sample) -> FloatArray:
@@ -253,8 +256,9 @@ def _shuffled(sites: list[str], sample: Sample) -> list[str]:
 
     Names are pseudonyms under a key of the installation: an order by them would differ between two installations.
     """
-    arrays = (sample.event01, sample.n_events, sample.days, sample.treated01, sample.X)
-    key = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).digest()
+    arrays = (sample.event01, sample.n_events, sample.days, sample.treated01, sample.X, sample.size)
+    known = [np.ascontiguousarray(array).tobytes() for array in arrays if array is not None]
+    key = hashlib.sha256(b"".join(known)).digest()
     places = {site: str(place).encode() for place, site in enumerate(sorted(sites))}
     return sorted(sites, key=lambda site: hashlib.sha256(key + places[site]).digest())
 
@@ -280,14 +284,14 @@ def _e_values(
             "an E-value is about ratios: ask for the ratio of this outcome",
             "Deze maat gaat over verhoudingen. Vraag de verhouding van deze uitkomst.",
         )
-    events, n = sum(sample.sides(sample.event01)), int(sample.in_contrast.sum())
+    events, n = sum(sample.sides(sample.event01)), sum(sample.sides(np.ones(len(sample.event01))))
     value, limit = e_value_row(
         primary.measure,
         primary.estimate,
         primary.conf_low,
         primary.conf_high,
-        is_common=events / max(n, 1) > _COMMON,
-        scale=_deviation(sample),
+        is_common=events / max(n, 1.0) > _COMMON,
+        scale=sample.deviation(),
     )
     return replace(row, estimate=value, conf_low=limit)
 
@@ -307,7 +311,7 @@ def _tipping(
         measure=primary.measure,
         missing=missing,
         observed=_levels(sample, primary),
-        scale=_deviation(sample),
+        scale=sample.deviation(),
     )
     if found.factor is None:
         raise ReasonedError(

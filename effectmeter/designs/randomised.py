@@ -72,5 +72,5 @@ def _unweighted(sample: Sample, estimand: str) -> Weights | None:
     if estimand == "ato" and sample.X.shape[1]:
         from effectmeter.estimators.weighting import fit_weights
 
-        return fit_weights(sample.X, sample.treated01, method="overlap", estimand="ato")
+        return fit_weights(sample.X, sample.treated01, method="overlap", estimand="ato", n=sample.persons)
     return None

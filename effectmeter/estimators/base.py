@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,3 +107,13 @@ class Weights:
     propensity: FloatArray | None = field(default=None, repr=False)
     parameter_influence: FloatArray | None = field(default=None, repr=False)
     weight_gradient: FloatArray | None = field(default=None, repr=False)
+
+    def of(self, rows: NDArray[np.generic]) -> Weights:
+        """Return the weights of some rows, by number or by a mask; the others' influence on the parameters goes."""
+        return replace(
+            self,
+            weight=self.weight[rows],
+            propensity=None if self.propensity is None else self.propensity[rows],
+            parameter_influence=None if self.parameter_influence is None else self.parameter_influence[rows],
+            weight_gradient=None if self.weight_gradient is None else self.weight_gradient[rows],
+        )

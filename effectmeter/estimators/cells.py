@@ -7,12 +7,12 @@ estimators for risks and rates hand them to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from effectmeter.estimators.base import FloatArray
+from effectmeter.estimators.base import FloatArray, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class Cells:
         Cluster of allocation or sampling, and block of allocation; None where there are none.
     days
         Days until the first event or the end of observation, for hazards: then `y` is 0 or `n`. None otherwise.
+    profile
+        Which row of the weights is a cell's; None: weights have a row per cell.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class Cells:
     cluster: NDArray[np.generic] | None = field(default=None)
     strata: NDArray[np.generic] | None = field(default=None)
     days: FloatArray | None = field(default=None)
+    profile: NDArray[np.intp] | None = field(default=None)
 
     def __len__(self) -> int:
         """Return how many cells there are."""
@@ -64,6 +67,14 @@ class Cells:
     def total(self, a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
         """Return each cell's sum (c,) of ``a + b y + c t`` over its persons."""
         return a * self.n + b * self.y + c * self.t
+
+    def own(self, weights: Weights | None) -> Weights | None:
+        """Return weights with a row per cell."""
+        return weights if weights is None or self.profile is None else weights.of(self.profile)
+
+    def without_covariates(self) -> Cells:
+        """Return the same persons for the raw comparison, in which only arm and cluster count."""
+        return replace(self, X=np.empty((len(self), 0)), strata=None)
 
     def squares(self, a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
         """Return each cell's sum (c,) of ``(a + b y + c t)^2`` over its persons."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from effectmeter.estimators.base import (
     ArmContrast,
+    Estimate,
     EstimationError,
     FloatArray,
     NoEventsError,
@@ -79,12 +80,62 @@ def cells_contrast(
     EmptyArmError, SeparationError
         As one row per person.
     EstimationError
-        The weights are of matching, which is between persons and not between cells.
+        There are fewer persons or clusters than the model needs.
     """
-    if weights is not None and weights.method == "match":
-        raise EstimationError("matching is between persons, so it needs one row per person")
+    found = _standardised(family, cells, weights, estimand, variance)
+    one, zero = found.means
+    log_ratio = float(np.log(one / zero)) if family == "binomial" else float(found.fit.beta[found.fit.position(ARM)])
+    named = {"level": level, "estimator": estimator, "variance": found.variance, "df": found.df}
+    return ArmContrast(
+        treated=one,
+        comparison=zero,
+        ratio=wald(log_ratio, found.error(1.0 / one, -1.0 / zero), is_log=True, **named),  # type: ignore[arg-type]
+        difference=wald(one - zero, found.error(1.0, -1.0), **named),  # type: ignore[arg-type]
+    )
+
+
+def cells_odds(
+    cells: Cells, *, weights: Weights | None, estimand: str, variance: str, level: float, estimator: str
+) -> Estimate:
+    """Compare the odds of the arms' standardised risks. Parameters and faults are those of `cells_contrast`."""
+    found = _standardised("binomial", cells, weights, estimand, variance)
+    one, zero = found.means
+    return wald(
+        float(np.log(one / (1.0 - one) * (1.0 - zero) / zero)),
+        found.error(1.0 / (one * (1.0 - one)), -1.0 / (zero * (1.0 - zero))),
+        level=level,
+        estimator=estimator,
+        variance=found.variance,
+        df=found.df,
+        is_log=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standardised:
+    """Both arms' means, treated first, with their influence and gradients, and the variance that answers."""
+
+    cells: Cells
+    fit: GlmFit
+    means: tuple[float, float]
+    influences: tuple[_Influence, _Influence]
+    gradients: tuple[FloatArray, FloatArray]
+    variance: str
+    df: float | None
+
+    def error(self, d_treated: float, d_comparison: float) -> float:
+        """Return the error of a contrast of both means with these derivatives."""
+        if self.variance == "model":
+            gradient = d_treated * self.gradients[0] + d_comparison * self.gradients[1]
+            return float(np.sqrt(gradient @ self.fit.bread @ gradient))
+        return _error(self.cells, self.influences, (d_treated, d_comparison), self.variance)
+
+
+def _standardised(family: Family, cells: Cells, weights: Weights | None, estimand: str, variance: str) -> _Standardised:
+    """Fit the outcome model and standardise both arms."""
     if family == "poisson" and variance in {"hc3", "cr3"} and not _by_cluster(cells, variance):
         variance = "hc1"
+    weights = cells.own(weights)
     _check_events(family, cells, weights)
     design = outcome_design(cells.treated01, cells.X, cells.strata)
     check_identified(cells.treated01, np.delete(design, ARM, axis=1))
@@ -95,32 +146,21 @@ def cells_contrast(
             raise SeparationError("the covariates predict the outcome perfectly for everybody")
     else:
         fit = fit_glm("poisson", cells.y, design, offset=np.log(cells.t), weight=w)
-    means, influences, gradients = [], [], []
-    for arm in (1.0, 0.0):
-        mean, gradient, influence = _one_arm(family, cells, fit, w, weights, estimand, variance, arm)
-        means.append(mean)
-        gradients.append(gradient)
-        influences.append(influence)
+    one = _one_arm(family, cells, fit, w, weights, estimand, variance, 1.0)
+    zero = _one_arm(family, cells, fit, w, weights, estimand, variance, 0.0)
     n, p = float(cells.n[w > 0.0].sum()), len(fit.beta)
     units = _n_units(cells, variance)
     df = None if variance == "model" else float(units - 1 if _by_cluster(cells, variance) else n - p)
     if df is not None and df < 1:
         raise EstimationError("there are fewer independent units than the model needs")
-
-    def error(d_treated: float, d_comparison: float) -> float:
-        if variance == "model":
-            gradient = d_treated * gradients[0] + d_comparison * gradients[1]
-            return float(np.sqrt(gradient @ fit.bread @ gradient))
-        return _error(cells, influences, (d_treated, d_comparison), variance)
-
-    one, zero = means
-    log_ratio = float(np.log(one / zero)) if family == "binomial" else float(fit.beta[fit.position(ARM)])
-    named = {"level": level, "estimator": estimator, "variance": variance, "df": df}
-    return ArmContrast(
-        treated=one,
-        comparison=zero,
-        ratio=wald(log_ratio, error(1.0 / one, -1.0 / zero), is_log=True, **named),  # type: ignore[arg-type]
-        difference=wald(one - zero, error(1.0, -1.0), **named),  # type: ignore[arg-type]
+    return _Standardised(
+        cells=cells,
+        fit=fit,
+        means=(one[0], zero[0]),
+        gradients=(one[1], zero[1]),
+        influences=(one[2], zero[2]),
+        variance=variance,
+        df=df,
     )
 
 
@@ -188,7 +228,7 @@ def _jackknifed(
     return _Influence(a=nothing, b=nothing, c=nothing, by_cluster=total)
 
 
-def _error(cells: Cells, influences: list[_Influence], at: tuple[float, float], variance: str) -> float:
+def _error(cells: Cells, influences: tuple[_Influence, _Influence], at: tuple[float, float], variance: str) -> float:
     """Return the error of a contrast of both means with these derivatives."""
     if influences[0].by_cluster is not None and influences[1].by_cluster is not None:
         return float(np.sqrt(((at[0] * influences[0].by_cluster + at[1] * influences[1].by_cluster) ** 2).sum()))

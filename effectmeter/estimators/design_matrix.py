@@ -45,6 +45,8 @@ def build_design_matrix(
     adjust_for: Mapping[str, CovariateSpec],
     missing: Missing | None = None,
     treated01: FloatArray | None = None,
+    *,
+    size: FloatArray | None = None,
 ) -> DesignMatrix:
     """Turn the plan's covariates into a matrix.
 
@@ -59,6 +61,8 @@ def build_design_matrix(
     treated01
         (n,) 1 for treated, 0 for comparison, NaN for others. With it, a covariate that only one arm lacks for some has
         no indicator: it would say who was treated, and no weights could make the arms alike in it.
+    size
+        (n,) how many persons each row stands for, all alike; one by default. Averages are over persons.
 
     Notes
     -----
@@ -76,6 +80,7 @@ def build_design_matrix(
             keep &= ~_is_missing(persons[name])
     kept = persons.filter(pl.Series(keep, dtype=pl.Boolean))
     arm = None if treated01 is None else np.asarray(treated01, dtype=np.float64)[keep]
+    n_alike = np.ones(kept.height) if size is None else size[keep]
     columns: list[tuple[str, FloatArray]] = []
     one_sided: list[str] = []
     for name, spec in adjust_for.items():
@@ -83,7 +88,9 @@ def build_design_matrix(
         if lacking is not None:
             one_sided.append(name)
         columns += (
-            _numeric(kept[name], spec.degree, lacking) if spec.type == "numeric" else _categorical(kept[name], lacking)
+            _numeric(kept[name], spec.degree, n_alike, lacking)
+            if spec.type == "numeric"
+            else _categorical(kept[name], n_alike, lacking)
         )
     return _noted(_independent(columns, keep, int(keep.sum())), one_sided)
 
@@ -126,12 +133,14 @@ def _is_missing(column: pl.Series) -> NDArray[np.bool_]:
     return column.is_null().to_numpy().astype(np.bool_)
 
 
-def _numeric(column: pl.Series, degree: int, lacking: NDArray[np.bool_] | None = None) -> list[tuple[str, FloatArray]]:
+def _numeric(
+    column: pl.Series, degree: int, persons: FloatArray, lacking: NDArray[np.bool_] | None = None
+) -> list[tuple[str, FloatArray]]:
     """Return a number, its powers, and an indicator where some are missing (in more than the `lacking` arm)."""
     gone = _is_missing(column)
     values = column.cast(pl.Float64).to_numpy().astype(np.float64)  # null becomes NaN
-    middle = float(values[~gone].mean()) if (~gone).any() else 0.0
-    fill = middle if lacking is None else float(values[~gone & lacking].mean())
+    middle = _mean(values, persons, ~gone) if (~gone).any() else 0.0
+    fill = middle if lacking is None else _mean(values, persons, ~gone & lacking)
     filled = np.where(gone, fill, values)
     found = [(column.name, filled)]
     found += [(f"{column.name}^{power}", (filled - middle) ** power) for power in range(2, degree + 1)]
@@ -140,7 +149,13 @@ def _numeric(column: pl.Series, degree: int, lacking: NDArray[np.bool_] | None =
     return found
 
 
-def _categorical(column: pl.Series, lacking: NDArray[np.bool_] | None = None) -> list[tuple[str, FloatArray]]:
+def _mean(values: FloatArray, persons: FloatArray, of: NDArray[np.bool_]) -> float:
+    return float(np.average(values[of], weights=persons[of]))
+
+
+def _categorical(
+    column: pl.Series, persons: FloatArray, lacking: NDArray[np.bool_] | None = None
+) -> list[tuple[str, FloatArray]]:
     """Return a 0/1 column per level but the first; missing is a level of its own, or the `lacking` arm's shares."""
     gone = _is_missing(column)
     levels = column.cast(pl.String).to_numpy()
@@ -149,7 +164,7 @@ def _categorical(column: pl.Series, lacking: NDArray[np.bool_] | None = None) ->
     if gone.any() and lacking is None:
         found.append((f"{column.name} missing", gone.astype(np.float64)))
     elif lacking is not None:
-        found = [(name, np.where(gone, values[~gone & lacking].mean(), values)) for name, values in found]
+        found = [(name, np.where(gone, _mean(values, persons, ~gone & lacking), values)) for name, values in found]
     return found
 
 

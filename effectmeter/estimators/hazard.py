@@ -1,4 +1,4 @@
-"""Hazards: the time until the first event. Cox's model with Efron's ties, and the cumulative incidence.
+"""Hazards: the time until the first event, by Cox's model with Efron's ties.
 
 Written here because `statsmodels.PHReg` has no case weights, takes Breslow residuals for its clustered error under
 Efron's ties (tested for), and has been seen to run away in Newton steps that this one halves. R's `survival` is the
@@ -17,6 +17,9 @@ from effectmeter.estimators.cells import Cells
 from effectmeter.estimators.glm import independent_columns
 from effectmeter.estimators.marginal import check_arms, check_identified
 from effectmeter.estimators.sandwich import cluster_index, sum_by_unit, wald
+
+_LEAST_INFORMATION = 1e-8
+"""Share of its information at no effect below which a covariate's likelihood has no maximum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,31 +45,6 @@ class CoxFit:
     bread: FloatArray
     log_likelihood: float
     residual: FloatArray = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CumulativeIncidence:
-    """One less the Kaplan-Meier curve, at each day with an event.
-
-    Attributes
-    ----------
-    day
-        (d,) days with at least one event.
-    incidence, std_error
-        (d,) probability of an event up to and including that day, and its Greenwood error.
-    low, high
-        (d,) log-log limits.
-    n_at_risk, n_events
-        (d,) just before, and on, that day; weighted where weights were given.
-    """
-
-    day: FloatArray
-    incidence: FloatArray
-    std_error: FloatArray
-    low: FloatArray
-    high: FloatArray
-    n_at_risk: FloatArray
-    n_events: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +141,7 @@ def hazard_ratio(
         ``hc0``, ``hc1`` by person. ``hc3`` and ``cr3`` are answered with ``hc1`` and ``cr1``, and say so in `variance`.
     cells
         The same persons, added up (`effectmeter.estimators.cells.to_cells` with days); everything else about persons is
-        then taken from there, and `weights` has a row per cell.
+        then taken from there, and `weights` has a row per cell, or per profile of theirs.
 
     Returns
     -------
@@ -184,17 +162,18 @@ def hazard_ratio(
     Efron (1977), doi:10.1080/01621459.1977.10480613; Lin & Wei (1989), doi:10.1080/01621459.1989.10478874;
     Binder (1992), doi:10.1093/biomet/79.1.139 (weights).
     """
-    size = None
+    size, profile = None, None
     if cells is not None:
         if cells.days is None:
             raise ValueError("cells for hazards are made with days")
         days, event01, treated01, X = cells.days, (cells.y > 0.0).astype(np.float64), cells.treated01, cells.X
-        cluster, strata, size = cells.cluster, cells.strata, cells.n
+        cluster, strata, size, profile = cells.cluster, cells.strata, cells.n, cells.profile
     event = np.asarray(event01, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
     persons = np.ones(len(event)) if size is None else size
     check_arms(treated)
     weight = np.ones(len(event)) if weights is None else weights.weight
+    weight = weight if weights is None or profile is None else weight[profile]
     _check_events(event, treated, weight)
     within = within_strata(np.column_stack([treated, X]), strata)
     check_identified(within[:, 0], within[:, 1:])
@@ -205,7 +184,7 @@ def hazard_ratio(
     variance = {"hc3": "hc1", "cr3": "cr1", "robust": "cr0"}.get(variance, variance)
     error, df = float(np.sqrt(fit.bread[0, 0])), None
     if variance != "model":
-        error, df = _robust_error(fit, weight, persons, weights, cluster, variance)
+        error, df = _robust_error(fit, weight, persons, weights, profile, cluster, variance)
     return wald(float(fit.beta[0]), error, level=level, estimator="cox_efron", variance=variance, df=df, is_log=True)
 
 
@@ -223,23 +202,26 @@ def _robust_error(
     weight: FloatArray,
     persons: FloatArray,
     weights: Weights | None,
+    profile: NDArray[np.intp] | None,
     cluster: NDArray[np.generic] | None,
     variance: str,
 ) -> tuple[float, float | None]:
-    """Return Lin and Wei's error of the arm's coefficient, and its degrees of freedom where it has a t reference."""
+    """Return Lin and Wei's error of the arm's coefficient, and its degrees of freedom where it has a t reference.
+
+    Only that coefficient's influence is made: a column, where all of them would take as much memory as the covariates.
+    """
     unit, n_units = cluster_index(cluster, variance, len(weight))
     by_cluster = variance.startswith("cr") and cluster is not None
     n_units = n_units if by_cluster else int(persons.sum())
-    influence = weight[:, None] * fit.residual @ fit.bread
+    direction = fit.residual @ fit.bread[:, 0]
+    own = weight * direction
     if weights is not None and weights.parameter_influence is not None and weights.weight_gradient is not None:
-        influence = (
-            influence
-            + weights.parameter_influence
-            @ ((persons[:, None] * fit.residual).T @ weights.weight_gradient).T
-            @ fit.bread
-        )
+        pull = persons * direction
+        if profile is not None:
+            pull = np.bincount(profile, pull, len(weights.weight)).astype(np.float64)
+        carried = weights.parameter_influence @ (pull @ weights.weight_gradient)
+        own = own + (carried if profile is None else carried[profile])
     factor = n_units / (n_units - 1) if variance in {"hc1", "cr1"} else 1.0
-    own = influence[:, 0]
     squares = sum_by_unit(persons * own, unit, n_units) ** 2 if by_cluster else persons * own**2
     df = float(n_units - 1) if variance == "cr1" and cluster is not None else None
     return float(np.sqrt(squares.sum() * factor)), df
@@ -280,11 +262,12 @@ def fit_cox(
     weight = np.ones(n) if weight is None else weight
     clock = clock_of(days, event01, strata, weight, size)
     columns = independent_columns(within_strata(X, strata))
-    centred = X[:, columns] - X[:, columns].mean(axis=0)
-    scale = np.maximum(centred.std(axis=0), 1e-300)
+    centred = X[:, columns] - np.average(X[:, columns], axis=0, weights=size)
+    scale = np.maximum(np.sqrt(np.average(centred**2, axis=0, weights=size)), 1e-300)
     Z, w = (centred / scale)[clock.order], weight[clock.order]
     beta = np.zeros(len(columns))
     best, score, information = _likelihood(Z, w, clock, beta)
+    least = _LEAST_INFORMATION * information.diagonal()
     for _ in range(50):
         step = np.linalg.lstsq(information, score)[0]
         factor = 1.0
@@ -295,7 +278,7 @@ def fit_cox(
             factor /= 2.0
         beta = beta + factor * step
         best, score, information = trial
-        if np.abs(beta).max() > 20.0:
+        if np.abs(beta).max() > 20.0 or (information.diagonal() < least).any():
             raise ConvergenceError("a covariate predicts the order of events perfectly, so Cox's model has no maximum")
         if np.abs(step).max() < 1e-10:
             break
@@ -432,59 +415,3 @@ def _score_residuals(Z: FloatArray, w: FloatArray, clock: Clock, beta: FloatArra
     centre = at_times.mean(at_times.a0, at_times.a1) / clock.tied[:, None]
     residual[dead] += Z[dead] - centre[at] + relative[dead] * (Z[dead] * less[at][:, None] - less_mean[at])
     return residual
-
-
-def cumulative_incidence(
-    days: FloatArray, event01: FloatArray, weights: FloatArray | None = None, *, level: float = 0.95
-) -> CumulativeIncidence:
-    """Return the share of persons with a first event by each day, with censoring taken into account.
-
-    Parameters
-    ----------
-    days, event01
-        (n,) days until the first event or the end of observation; 1 where it ended with an event.
-    weights
-        (n,) weights, taken as known.
-    level
-        Of the pointwise limits.
-
-    Notes
-    -----
-    ``S(t) = prod (1 - d / n)``; Greenwood's error, for weights with the effective numbers ``(sum w)^2 / sum w^2`` at
-    risk (Xie & Liu 2005); limits ``S^exp(+- z se / (S log S))``.
-
-    References
-    ----------
-    Xie & Liu (2005), doi:10.1002/sim.2174.
-    """
-    from scipy import stats
-
-    time, event = np.asarray(days, dtype=np.float64), np.asarray(event01, dtype=np.float64)
-    w = np.ones(len(time)) if weights is None else np.asarray(weights, dtype=np.float64)
-    order = np.argsort(time, kind="stable")
-    time, event, w = time[order], event[order], w[order]
-    day = np.unique(time[(event > 0.0) & (w > 0.0)])
-    first = np.searchsorted(time, day, side="left")
-    at_risk = w.sum() - np.r_[0.0, np.cumsum(w)][first]
-    squares = (w**2).sum() - np.r_[0.0, np.cumsum(w**2)][first]
-    here = np.searchsorted(day, time[event > 0.0])
-    inside = w[event > 0.0] > 0.0
-    n_events = sum_by_unit(w[event > 0.0][inside], here[inside], len(day))
-    q = np.clip(n_events / at_risk, 0.0, 1.0)
-    survival = np.cumprod(1.0 - q)
-    effective = at_risk**2 / np.maximum(squares, 1e-300)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        relative = np.sqrt(np.cumsum(q / ((1.0 - q) * effective)))
-        half = stats.norm.ppf(1.0 - (1.0 - level) / 2.0) * relative / -np.log(survival)
-        low, high = 1.0 - survival ** np.exp(-half), 1.0 - survival ** np.exp(half)
-        std_error = survival * relative
-    gone = survival <= 0.0
-    return CumulativeIncidence(
-        day=day,
-        incidence=1.0 - survival,
-        std_error=np.where(gone, np.nan, std_error),
-        low=np.where(gone, np.nan, low),
-        high=np.where(gone, np.nan, high),
-        n_at_risk=at_risk,
-        n_events=n_events,
-    )

@@ -39,6 +39,7 @@ def penalised_profile(
     years: FloatArray | None = None,
     weights: Weights | None = None,
     strata: NDArray[np.generic] | None = None,
+    size: FloatArray | None = None,
     phi: float = 1.0,
     df: float | None = None,
     level: float = 0.95,
@@ -60,6 +61,9 @@ def penalised_profile(
         Scaled within arms to their effective number of persons, so that they do not pretend to precision.
     strata
         (n,) blocks.
+    size
+        (n,) how many persons a row stands for, one by default: all alike (``binomial``), or added up in `y` and `years`
+        (``poisson``, where `years` is then needed: persons, for risks).
     phi, df
         From `effectmeter.estimators.score.dispersion`, for clusters and overdispersed counts: the profile's threshold
         is that of the t with `df`, times `phi` (quasi-likelihood).
@@ -89,7 +93,9 @@ def penalised_profile(
     """
     outcome, treated = np.asarray(y, dtype=np.float64), np.asarray(treated01, dtype=np.float64)
     at_risk = np.ones(len(outcome), dtype=np.bool_) if years is None else np.asarray(years) > 0.0
-    weight = effective_weight(treated, weights)
+    weight = effective_weight(treated, weights, size)
+    if size is not None and family == "binomial":
+        weight = weight * size
     at_risk &= weight > 0.0
     check_arms(treated[at_risk])
     events = [float(outcome[at_risk & (treated == arm)].sum()) for arm in (1.0, 0.0)]
@@ -183,17 +189,18 @@ def profile_estimate(
     )
 
 
-def effective_weight(treated: FloatArray, weights: Weights | None) -> FloatArray:
-    """Return weights (n,) that sum to Kish's effective number of persons in each arm."""
+def effective_weight(treated: FloatArray, weights: Weights | None, size: FloatArray | None = None) -> FloatArray:
+    """Return weights (n,) that sum to Kish's effective number of persons in each arm; rows of `size` persons each."""
     if weights is None:
         return np.ones(len(treated))
     weight = weights.weight.astype(np.float64)
     scaled = weight.copy()
+    persons = np.ones(len(treated)) if size is None else size
     for arm in (1.0, 0.0):
         inside = treated == arm
-        squares = float((weight[inside] ** 2).sum())
+        squares = float(persons[inside] @ weight[inside] ** 2)
         if squares > 0.0:
-            scaled[inside] = weight[inside] * weight[inside].sum() / squares
+            scaled[inside] = weight[inside] * (persons[inside] @ weight[inside]) / squares
     return scaled
 
 

@@ -78,7 +78,7 @@ def rate_contrast(
     at_risk = time > 0.0
     if not at_risk.any():
         raise EstimationError("nobody has time at risk")
-    here = None if weights is None else _only(weights, at_risk)
+    here = None if weights is None else weights.of(at_risk)
     _check_events(events[at_risk], treated[at_risk], here)
     found = standardise(
         "poisson",
@@ -106,6 +106,7 @@ def raw_rate_contrast(
     cluster: NDArray[np.generic] | None = None,
     variance: str = "hc3",
     level: float = 0.95,
+    cells: Cells | None = None,
 ) -> ArmContrast:
     """Compare the raw rates of the arms, events over person-years. Parameters are those of `rate_contrast`."""
     X = np.empty((len(n_events), 0))
@@ -119,18 +120,7 @@ def raw_rate_contrast(
         variance=variance,
         level=level,
         estimator="poisson",
-    )
-
-
-def _only(weights: Weights, keep: NDArray[np.bool_]) -> Weights:
-    """Return the weights of some persons; the others' influence on the parameters goes with them."""
-    return Weights(
-        weight=weights.weight[keep],
-        method=weights.method,
-        estimand=weights.estimand,
-        propensity=None if weights.propensity is None else weights.propensity[keep],
-        parameter_influence=None if weights.parameter_influence is None else weights.parameter_influence[keep],
-        weight_gradient=None if weights.weight_gradient is None else weights.weight_gradient[keep],
+        cells=None if cells is None else cells.without_covariates(),
     )
 
 

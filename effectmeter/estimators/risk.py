@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from effectmeter.estimators.base import ArmContrast, Estimate, FloatArray, NoEventsError, SeparationError, Weights
 from effectmeter.estimators.cells import Cells
-from effectmeter.estimators.cells_contrast import cells_contrast
+from effectmeter.estimators.cells_contrast import cells_contrast, cells_odds
 from effectmeter.estimators.marginal import arm_contrast, check_arms, standardise
 from effectmeter.estimators.sandwich import wald
 
@@ -88,6 +88,7 @@ def raw_risk_contrast(
     cluster: NDArray[np.generic] | None = None,
     variance: str = "hc3",
     level: float = 0.95,
+    cells: Cells | None = None,
 ) -> ArmContrast:
     """Compare the raw risks of the arms: the ratio of the two shares with a robust error.
 
@@ -98,6 +99,9 @@ def raw_risk_contrast(
     ----------
     Zou (2004), doi:10.1093/aje/kwh090.
     """
+    if cells is not None:
+        how = {"estimand": "ate", "variance": variance, "level": level, "estimator": "modified_poisson"}
+        return cells_contrast("binomial", cells.without_covariates(), weights=None, **how)  # type: ignore[arg-type]
     event = np.asarray(event01, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
     _check_events(event, treated, None)
@@ -116,6 +120,7 @@ def odds_contrast(
     estimand: str = "itt",
     variance: str = "hc3",
     level: float = 0.95,
+    cells: Cells | None = None,
 ) -> Estimate:
     """Compare the odds of an event between arms: the ratio of the odds of the standardised risks.
 
@@ -127,6 +132,10 @@ def odds_contrast(
     ----------
     Daniel, Zhang & Farewell (2021), doi:10.1002/bimj.201900297.
     """
+    estimator = "outcome_regression" if variance == "model" else "g_computation"
+    if cells is not None:
+        how = {"estimand": estimand, "variance": variance, "level": level, "estimator": estimator}
+        return cells_odds(cells, weights=weights, **how)  # type: ignore[arg-type]
     event = np.asarray(event01, dtype=np.float64)
     treated = np.asarray(treated01, dtype=np.float64)
     _check_events(event, treated, weights)
@@ -146,7 +155,7 @@ def odds_contrast(
         float(np.log(one / (1.0 - one) * (1.0 - zero) / zero)),
         found.standard_error(1.0 / (one * (1.0 - one)), -1.0 / (zero * (1.0 - zero)), variance),
         level=level,
-        estimator="outcome_regression" if variance == "model" else "g_computation",
+        estimator=estimator,
         variance=variance,
         df=found.df,
         is_log=True,

@@ -31,6 +31,7 @@ def dispersion(
     *,
     cluster: NDArray[np.generic] | None = None,
     is_binary: bool = False,
+    persons: FloatArray | None = None,
 ) -> tuple[float, float]:
     """Return by how much units differ more than chance makes them (at least 1), and the degrees of freedom.
 
@@ -42,6 +43,8 @@ def dispersion(
         (n,) clusters, whose sums per arm are then the units.
     is_binary
         Whether chance is binomial (0/1 outcomes) rather than Poisson.
+    persons
+        (n,) how many persons, all alike, a row stands for; one by default.
 
     Raises
     ------
@@ -59,25 +62,26 @@ def dispersion(
     treated = np.asarray(treated01, dtype=np.float64)
     check_arms(treated)
     total, base, arm = np.asarray(y, np.float64), np.asarray(size, np.float64), treated
+    n = np.ones(len(total)) if persons is None else persons
     if cluster is not None:
         _, unit = np.unique(np.unique(cluster, return_inverse=True)[1] * 2 + (treated == 1.0), return_inverse=True)
         n_units = int(unit.max()) + 1
         members = np.bincount(unit, minlength=n_units)
-        total, base = (sum_by_unit(values, unit, n_units) for values in (total, base))
-        arm = np.bincount(unit, treated, n_units) / members
+        total, base = (sum_by_unit(n * values, unit, n_units) for values in (total, base))
+        arm, n = np.bincount(unit, treated, n_units) / members, np.ones(n_units)
     inside = base > 0.0
-    total, base, arm = total[inside], base[inside], arm[inside]
-    degrees = len(total) - 2
+    total, base, arm, n = total[inside], base[inside], arm[inside], n[inside]
+    degrees = round(float(n.sum())) - 2
     if degrees < 1:
         raise EstimationError("there are too few units to see how much they differ")
     level = np.zeros(len(total))
     for side in (1.0, 0.0):
         mine = arm == side
         if mine.any():
-            level[mine] = total[mine].sum() / base[mine].sum()
+            level[mine] = (n[mine] @ total[mine]) / (n[mine] @ base[mine])
     variance = base * level * ((1.0 - level) if is_binary else 1.0)
     pearson = np.divide((total - base * level) ** 2, variance, out=np.zeros_like(total), where=variance > 0.0)
-    return max(1.0, float(pearson.sum()) / degrees), float(degrees)
+    return max(1.0, float(n @ pearson) / degrees), float(degrees)
 
 
 def clustered_counts(counts: Counts, phi: float) -> Counts:

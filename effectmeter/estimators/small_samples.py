@@ -42,20 +42,23 @@ def few_events(
 
 
 def effective_counts(
-    event01: FloatArray, treated01: FloatArray, weight: FloatArray | None = None
+    event01: FloatArray, treated01: FloatArray, weight: FloatArray | None = None, *, persons: FloatArray | None = None
 ) -> tuple[float, float, float, float]:
     """Return events and persons, treated and then comparison, for the score intervals below.
 
-    With weights each arm counts for Kish's effective number of persons at its weighted risk.
+    With weights each arm counts for Kish's effective number of persons at its weighted risk. A row stands for `persons`
+    (n,), all alike; one by default.
     """
     weight = np.ones(len(event01)) if weight is None else weight
+    size = np.ones(len(event01)) if persons is None else persons
     found: list[float] = []
     for arm in (1.0, 0.0):
-        w = weight[treated01 == arm]
-        if not w.sum() > 0.0:
+        w, own = weight[treated01 == arm], size[treated01 == arm]
+        total = float(own @ w)
+        if not total > 0.0:
             raise EstimationError("an arm has no persons with weight")
-        n = float(w.sum() ** 2 / (w**2).sum())
-        found += [n * float(np.average(event01[treated01 == arm], weights=w)), n]
+        n = total**2 / float(own @ w**2)
+        found += [n * float(np.average(event01[treated01 == arm], weights=own * w)), n]
     return found[0], found[1], found[2], found[3]
 
 
@@ -172,6 +175,7 @@ def quasi_score_rate_ratio(
     treated01: FloatArray,
     *,
     cluster: NDArray[np.generic] | None = None,
+    persons: FloatArray | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Return the score interval of a rate ratio, widened for overdispersion.
@@ -182,6 +186,8 @@ def quasi_score_rate_ratio(
         (n,) events, person-years at risk, 1 for treated.
     cluster
         (n,) clusters, whose events are then the units whose dispersion counts.
+    persons
+        (n,) how many persons, all alike, a row stands for; one by default.
     level
         Two-sided level.
 
@@ -202,18 +208,20 @@ def quasi_score_rate_ratio(
     treated = np.asarray(treated01, dtype=np.float64)
     check_arms(treated)
     y, t, arm = np.asarray(n_events, np.float64), np.asarray(years, np.float64), treated
+    n_of = np.ones(len(y)) if persons is None else persons
     if cluster is not None:
         _, unit = np.unique(np.unique(cluster, return_inverse=True)[1] * 2 + (treated == 1.0), return_inverse=True)
-        y, t, arm, size = (sum_by_unit(values, unit, unit.max() + 1) for values in (y, t, treated, np.ones(len(unit))))
-        arm = arm / size
-    y, t, arm = y[t > 0.0], t[t > 0.0], arm[t > 0.0]
-    y1, y0, t1, t0 = (float(v[arm == a].sum()) for v in (y, t) for a in (1.0, 0.0))
+        sums = (n_of * y, n_of * t, treated, np.ones(len(unit)))
+        y, t, arm, size = (sum_by_unit(values, unit, unit.max() + 1) for values in sums)
+        arm, n_of = arm / size, np.ones(len(y))
+    y, t, arm, n_of = y[t > 0.0], t[t > 0.0], arm[t > 0.0], n_of[t > 0.0]
+    y1, y0, t1, t0 = (float(n_of[arm == a] @ v[arm == a]) for v in (y, t) for a in (1.0, 0.0))
     check_rates(y1, t1, y0, t0)
     mean = np.where(arm == 1.0, y1 / t1, y0 / t0) * t
-    degrees = len(y) - 2
+    degrees = round(float(n_of.sum())) - 2
     if degrees < 1:
         raise EstimationError("there are too few units to see how much their rates differ")
-    pearson = np.divide((y - mean) ** 2, mean, out=np.zeros_like(y), where=mean > 0.0).sum()
+    pearson = n_of @ np.divide((y - mean) ** 2, mean, out=np.zeros_like(y), where=mean > 0.0)
     phi = max(1.0, float(pearson) / degrees)
     z2, n = quantile(level, degrees) ** 2 * phi, y1 + y0
     p = y1 / n

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from effectmeter.estimators.base import EstimationError, FloatArray, SeparationError, Weights
+from effectmeter.estimators.base import FloatArray, SeparationError, Weights
 from effectmeter.estimators.glm import BoolArray, GlmFit, fit_glm, independent_columns
 from effectmeter.estimators.marginal import check_arms
 
@@ -43,8 +43,8 @@ def fit_weights(
     neighbours, caliper
         For ``match``: comparison persons per treated one, and how far they may be, in standard deviations of the logit.
     n
-        (n,) how many persons each row stands for (`effectmeter.estimators.cells.Cells.n`); one by default, and always
-        one for ``match``. What is returned is per person in the row.
+        (n,) how many persons each row stands for (`effectmeter.estimators.cells.Cells.n`); one by default. What is
+        returned is per person in the row.
 
     Returns
     -------
@@ -86,12 +86,11 @@ def fit_weights(
         return plain
     if (always.any() and estimand != "ato") or (never.any() and estimand == "ate"):
         raise SeparationError("the covariates predict the arm perfectly for some persons", next_step=NEXT_STEP)
+    size = np.ones(len(treated)) if n is None else n
     if method == "match":
-        if n is not None and (n != 1.0).any():
-            raise EstimationError("matching is between persons, so it needs one row per person")
-        return replace(plain, weight=_match(score, treated, never, neighbours, caliper))
+        return replace(plain, weight=_match(score, treated, never, neighbours, caliper, size))
     if method == "entropy_balance":
-        return _entropy_balance(plain, Z, treated, never, np.ones(len(treated)) if n is None else n)
+        return _entropy_balance(plain, Z, treated, never, size)
     return _from_propensity(plain, score, treated)
 
 
@@ -183,30 +182,43 @@ def _tilt(Z: FloatArray, target: FloatArray, size: FloatArray) -> FloatArray:
     )
 
 
-def _match(score: GlmFit, treated: FloatArray, never: BoolArray, neighbours: int, caliper: float) -> FloatArray:
+def _variance(values: FloatArray, size: FloatArray) -> float:
+    """Return the variance over persons."""
+    return float(np.average((values - np.average(values, weights=size)) ** 2, weights=size))
+
+
+def _match(
+    score: GlmFit, treated: FloatArray, never: BoolArray, neighbours: int, caliper: float, size: FloatArray
+) -> FloatArray:
     """Return matching weights: 1 for matched treated persons, shares of their matches for comparison persons.
 
-    Ties at the last distance all count, so that the order of rows does not matter (Abadie & Imbens 2006).
+    Ties at the last distance all count, so that the order of rows does not matter (Abadie & Imbens 2006), and persons
+    who are alike may be added up.
     """
     eta = score.design @ score.beta
     ones, zeros = np.flatnonzero(treated == 1.0), np.flatnonzero((treated == 0.0) & ~never)
     if zeros.size == 0:
         raise SeparationError("the covariates predict the arm perfectly", next_step=NEXT_STEP)
-    spread = np.sqrt((eta[ones].var() + eta[zeros].var()) / 2.0)
+    spread = np.sqrt((_variance(eta[ones], size[ones]) + _variance(eta[zeros], size[zeros])) / 2.0)
     zeros = zeros[np.argsort(eta[zeros], kind="stable")]
     sorted_eta = eta[zeros]
     weight = np.zeros(len(treated))
-    k = min(neighbours, len(zeros))
+    others = size[zeros]
+    until = np.r_[0.0, np.cumsum(others)]
+    k = int(min(neighbours, until[-1]))
     for i in ones:
         place = int(np.searchsorted(sorted_eta, eta[i]))
-        near = np.abs(sorted_eta[max(place - k, 0) : place + k] - eta[i])
-        reach = np.partition(near, min(k, len(near)) - 1)[min(k, len(near)) - 1] + 1e-12
+        nearest = slice(max(place - k, 0), place + k)  # k rows on either side hold the k nearest persons
+        near = np.abs(sorted_eta[nearest] - eta[i])
+        order = np.argsort(near)
+        met = np.cumsum(others[nearest][order])
+        reach = near[order][np.searchsorted(met, min(k, met[-1]))] + 1e-12
         reach = min(float(reach), caliper * float(spread) + 1e-12)
         low = int(np.searchsorted(sorted_eta, eta[i] - reach, side="left"))
         high = int(np.searchsorted(sorted_eta, eta[i] + reach, side="right"))
         if high > low:
             weight[i] = 1.0
-            weight[zeros[low:high]] += 1.0 / (high - low)
+            weight[zeros[low:high]] += size[i] / (until[high] - until[low])
     if not weight.any():
         raise SeparationError("nobody has a match within the caliper", next_step=NEXT_STEP)
     return weight

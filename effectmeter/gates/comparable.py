@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, n_persons, sizes
 from effectmeter.estimators.base import EstimationError, FloatArray
 from effectmeter.gates.base import Finding, contrast_pairs, facts_of, fold, gate, percent
 from effectmeter.gates.people import FEWEST_CLUSTERS
@@ -126,11 +126,11 @@ def _chance_tests(data: AnalysisData, treated: str) -> list[float]:
 
     people = data.persons.filter(pl.col("arm").is_in([treated, data.plan.arms.comparison]))
     try:
-        matrix = build_design_matrix(people, data.plan.adjust_for, data.plan.missing)
+        matrix = build_design_matrix(people, data.plan.adjust_for, data.plan.missing, size=sizes(people))
     except EstimationError:
         return []
     keep = np.asarray(matrix.keep, dtype=bool)
-    arm = (people["arm"] == treated).to_numpy()[keep].astype(np.float64)
+    arm, size = (people["arm"] == treated).to_numpy()[keep].astype(np.float64), sizes(people)[keep]
     X = np.asarray(matrix.X)
     X = X[keep] if len(X) == len(keep) else X
     strata = people["stratum"].fill_null("").to_numpy()[keep] if data.plan.strata else None
@@ -139,7 +139,7 @@ def _chance_tests(data: AnalysisData, treated: str) -> list[float]:
         return []
     if cluster is not None and min(len(np.unique(cluster[arm == side])) for side in (0, 1)) < FEWEST_CLUSTERS:
         return []  # an error from so few clusters is far too small; the gate on clusters hides what it concerns
-    return [chance_p_value(X[:, column], arm, strata, cluster) for column in range(X.shape[1])]
+    return [chance_p_value(X[:, column], arm, strata, cluster, size) for column in range(X.shape[1])]
 
 
 def chance_p_value(
@@ -147,30 +147,33 @@ def chance_p_value(
     treated01: FloatArray,
     strata: np.ndarray | None = None,
     cluster: np.ndarray | None = None,
+    size: FloatArray | None = None,
 ) -> float:
     """P-value of a covariate's difference between arms within strata, robust to unequal spread and to clusters.
 
-    Frisch-Waugh: arm and term are centred within strata, then the sandwich of the slope; t reference.
+    Frisch-Waugh: arm and term are centred within strata, then the sandwich of the slope; t reference. A row stands for
+    `size` (n,) persons, one by default.
     """
     from scipy.special import stdtr
 
     groups = np.unique(strata, return_inverse=True)[1] if strata is not None else np.zeros(len(term), dtype=np.intp)
-    size = np.bincount(groups)
-    arm: FloatArray = treated01 - (np.bincount(groups, treated01) / size)[groups]
-    y: FloatArray = term - (np.bincount(groups, term) / size)[groups]
-    information = float(arm @ arm)
-    if information <= 1e-12 or float(y @ y) <= 1e-12:
+    n = np.ones(len(term)) if size is None else size
+    members = np.bincount(groups, n)
+    arm: FloatArray = treated01 - (np.bincount(groups, n * treated01) / members)[groups]
+    y: FloatArray = term - (np.bincount(groups, n * term) / members)[groups]
+    information = float(n @ arm**2)
+    if information <= 1e-12 or float(n @ y**2) <= 1e-12:
         return 1.0
-    slope = float(arm @ y) / information
-    leverage = arm**2 / information + 1 / size[groups]
+    slope = float((n * arm) @ y) / information
+    leverage = arm**2 / information + 1 / members[groups]
     influence: FloatArray
     if cluster is None:
-        influence = arm * (y - arm * slope) / np.sqrt(np.maximum(1 - leverage, 1e-8))
-        df = len(term) - len(size) - 1
+        influence = np.sqrt(n) * arm * (y - arm * slope) / np.sqrt(np.maximum(1 - leverage, 1e-8))
+        df = round(float(n.sum())) - len(members) - 1
     else:
         unit = np.unique(cluster, return_inverse=True)[1]
         number = int(unit.max()) + 1
-        influence = np.bincount(unit, arm * (y - arm * slope)).astype(np.float64)
+        influence = np.bincount(unit, n * arm * (y - arm * slope)).astype(np.float64)
         influence = influence * math.sqrt(number / max(number - 1, 1))
         df = number - 1
     error = math.sqrt(float(influence @ influence)) / information
@@ -202,7 +205,7 @@ def balance_weighted(
     for treated, label in data.plan.contrasts:
         pairs = contrast_pairs(data.plan, label)
         rows = [row for row in comparability.balance if row.contrast == label]
-        n_treated = int((data.persons["arm"] == treated).sum())
+        n_treated = n_persons(data.persons.filter(pl.col("arm") == treated))
         if not rows or not n_treated or label not in effective:
             findings.append(_not_computed(pairs))
             continue

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import AnalysisData, n_persons, sizes
 from effectmeter.designs.questions import outcome_of, primary_outcome, windows_of
 from effectmeter.gates.base import NOTHING, Finding, arms_of, comma, contrast_pairs, facts_of, fold, gate, percent
 from effectmeter.gates.people import counted_persons
@@ -193,7 +194,7 @@ def _share_null(data: AnalysisData, arm: str, column: str) -> float:
     people = data.persons.filter(pl.col("arm") == arm)
     if people.height == 0:
         return 0.0
-    return people[column].null_count() / people.height if column in people.columns else 1.0
+    return n_persons(people.filter(pl.col(column).is_null())) / n_persons(people) if column in people.columns else 1.0
 
 
 def _lost_at(data: AnalysisData, step: str, arms: Sequence[str]) -> list[float] | None:
@@ -318,8 +319,13 @@ def _linked(data: AnalysisData, arms: Sequence[str]) -> list[float] | None:
     lost = _lost_at(data, "linked", arms)
     if said.null_count() == said.len() and not (lost and max(lost) > 0):
         return None
-    kept = [data.persons.filter(pl.col("arm") == arm)["linked"].fill_null(value=True).mean() for arm in arms]
-    shares = [float(share) if isinstance(share, (int, float)) else 1.0 for share in kept]
+    of_arm = [data.persons.filter(pl.col("arm") == arm) for arm in arms]
+    shares = [
+        float(np.average(people["linked"].fill_null(value=True).to_numpy(), weights=sizes(people)))
+        if people.height
+        else 1.0
+        for people in of_arm
+    ]
     return shares if lost is None else [share * (1 - gone) for share, gone in zip(shares, lost, strict=True)]
 
 

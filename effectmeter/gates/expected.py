@@ -52,7 +52,12 @@ class Surplus:
 
 
 def surplus_of_events(
-    follow_up_days: NDArray[Any], first_event_day: NDArray[Any], reference_first_event_day: NDArray[Any]
+    follow_up_days: NDArray[Any],
+    first_event_day: NDArray[Any],
+    reference_first_event_day: NDArray[Any],
+    *,
+    size: NDArray[np.float64] | int = 1,
+    reference_size: NDArray[np.float64] | int = 1,
 ) -> Surplus:
     """Compare the briefly followed with persons who were followed at least as long.
 
@@ -65,10 +70,15 @@ def surplus_of_events(
     reference_first_event_day
         (m,) the same for persons followed beyond all of `follow_up_days`: nobody is censored before, so that their
         Kaplan-Meier curve is their empirical distribution.
+    size, reference_size
+        (n,) and (m,) how many persons each row stands for, one by default.
     """
-    follow_up = np.asarray(follow_up_days, dtype=np.float64)
-    first = np.asarray(first_event_day, dtype=np.float64)
-    reference = np.asarray(reference_first_event_day, dtype=np.float64)
+
+    def persons(days: NDArray[Any], size: NDArray[np.float64] | int) -> NDArray[np.float64]:
+        return np.repeat(np.asarray(days, dtype=np.float64), np.asarray(size, dtype=np.intp))
+
+    follow_up, first = persons(follow_up_days, size), persons(first_event_day, size)
+    reference = persons(reference_first_event_day, reference_size)
     days = np.sort(reference[np.isfinite(reference)])
     counts = np.searchsorted(days, follow_up, side="right").astype(np.float64)
     # no reference person with an event so early may be chance: half an event keeps it from being impossible

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from effectmeter.designs.base import AnalysisData
+from effectmeter.designs.base import SIZE, AnalysisData, n_persons, sizes
 from effectmeter.designs.questions import outcome_of, primary_outcome, questions, windows_of
 from effectmeter.gates.base import Finding, arms_of, contrast_pairs, facts_of, fold, gate, percent
 from effectmeter.gates.expected import Surplus, surplus_of_events
@@ -26,7 +26,10 @@ _FEWEST_REFERENCE = 10
 
 def outcome_rows(data: AnalysisData, outcome: str, window_days: int | None) -> pl.DataFrame:
     """Return persons with their outcome row for a window; for before-after the after period, complete if both are."""
-    persons = data.persons.select("person_id", "arm", "potential_follow_up_days")
+    if data.follow_up is not None:
+        named = (pl.col("outcome") == outcome) & pl.col("window_days").eq_missing(pl.lit(window_days))
+        return data.follow_up.filter(named)
+    persons = data.persons.select("person_id", "arm", "potential_follow_up_days", "start_delay_days")
     rows = data.outcomes.filter(pl.col("outcome") == outcome)
     if data.plan.design == "before_after":
         whole = rows.group_by("person_id").agg(pl.col("is_complete").all().alias("both_complete"))
@@ -49,7 +52,10 @@ def _units(data: AnalysisData) -> Iterator[tuple[str, str, str, int | None, tupl
 
 
 def counted_persons(data: AnalysisData, outcome: str, window: int | None) -> pl.DataFrame:
-    """Return arm and is_counted per person: with a full window, or any observation where there is no fixed window."""
+    """Return arm and is_counted per person: with a full window, or any observation where there is no fixed window.
+
+    Where persons are added up, a row stands for several (`SIZE`).
+    """
     value = outcome_of(data.plan, outcome).value
     if value is not None:
         has_value = pl.col(value).is_not_null() if value in data.persons.columns else pl.lit(value=False)
@@ -57,7 +63,7 @@ def counted_persons(data: AnalysisData, outcome: str, window: int | None) -> pl.
     rows = outcome_rows(data, outcome, window)
     fixed = data.plan.design == "before_after" or window is not None
     counted = pl.col("is_complete") if fixed else pl.col("days_observed") > 0
-    return rows.select("arm", counted.fill_null(value=False).alias("is_counted"))
+    return rows.select("arm", pl.col(f"^{SIZE}$"), counted.fill_null(value=False).alias("is_counted"))
 
 
 @gate(
@@ -86,7 +92,9 @@ def size(data: AnalysisData, comparability: Comparability, effects: Sequence[Eff
     findings = []
     for treated, _, outcome, window, pairs in _units(data):
         counted = counted_persons(data, outcome, window)
-        numbers = [int(counted.filter(pl.col("arm") == arm)["is_counted"].sum()) for arm in arms_of(data, treated)]
+        numbers = [
+            n_persons(counted.filter((pl.col("arm") == arm) & pl.col("is_counted"))) for arm in arms_of(data, treated)
+        ]
         smallest = min(numbers)
         figure = f"{' and '.join(map(str, numbers))} persons"
         more = max(ENOUGH_PERSONS - smallest, 0)
@@ -228,7 +236,8 @@ def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequenc
     starting has none.
     """
     threshold = facts_of(time_zero).threshold
-    has_starts = "start_delay_days" in data.persons.columns and data.persons["start_delay_days"].count() > 0
+    known = data.persons if data.follow_up is None else data.follow_up
+    has_starts = "start_delay_days" in known.columns and known["start_delay_days"].count() > 0
     if not has_starts or not data.plan.outcomes:
         if data.plan.design == "comparison_cohort":
             return fold(
@@ -263,9 +272,7 @@ def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequenc
     window = windows_of(data.plan, outcome)[0]
     findings = []
     for treated, label in data.plan.contrasts:
-        rows = outcome_rows(data, outcome, window).join(
-            data.persons.select("person_id", "start_delay_days"), on="person_id", how="left", maintain_order="left"
-        )
+        rows = outcome_rows(data, outcome, window)
         late = rows.filter((pl.col("arm") == treated) & (pl.col("start_delay_days") > 0))
         reference = rows.filter((pl.col("arm") == data.plan.arms.comparison) & pl.col("is_complete"))
         findings.append(_time_zero_finding(late, reference, contrast_pairs(data.plan, label)))
@@ -273,16 +280,20 @@ def time_zero(data: AnalysisData, comparability: Comparability, effects: Sequenc
 
 
 def _time_zero_finding(late: pl.DataFrame, reference: pl.DataFrame, pairs: tuple[tuple[str, object], ...]) -> Finding:
-    if late.height == 0 or reference.height < _FEWEST_REFERENCE:
+    if late.height == 0 or n_persons(reference) < _FEWEST_REFERENCE:
         return Finding(
             "passed",
-            f"{late.height} started after time zero",
+            f"{n_persons(late)} started after time zero",
             "Nobody's group depends on what came after time zero.",
             "Van niemand hangt de groep af van wat later gebeurde.",
             pairs,
         )
     surplus = surplus_of_events(
-        late["start_delay_days"].to_numpy(), late["first_event_day"].to_numpy(), reference["first_event_day"].to_numpy()
+        late["start_delay_days"].to_numpy(),
+        late["first_event_day"].to_numpy(),
+        reference["first_event_day"].to_numpy(),
+        size=sizes(late),
+        reference_size=sizes(reference),
     )
     figure = f"{surplus.observed} events before the start, {surplus.expected:.1f} expected (p = {surplus.p_value:.2g})"
     if surplus.p_value < FOLLOW_UP_P and surplus.observed < surplus.expected:
@@ -334,7 +345,7 @@ def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequenc
         around = data.plan.before_after
         fixed = window if data.plan.design != "before_after" else around.wash_in_days + around.after_days
         surplus = _short_follow_up(rows.filter(pl.col("arm").is_in(arms)), fixed)
-        shares = [] if fixed is None else [_share(rows.filter(pl.col("arm") == arm)["is_complete"]) for arm in arms]
+        shares = [] if fixed is None else [_share_complete(rows.filter(pl.col("arm") == arm)) for arm in arms]
         findings.append(_follow_up_finding(shares, surplus, pairs))
     if not findings:
         findings = [
@@ -348,8 +359,8 @@ def follow_up(data: AnalysisData, comparability: Comparability, effects: Sequenc
     return fold("follow_up", threshold, findings)
 
 
-def _share(flags: pl.Series) -> float:
-    return float(flags.fill_null(value=False).sum()) / max(flags.len(), 1)
+def _share_complete(rows: pl.DataFrame) -> float:
+    return n_persons(rows.filter(pl.col("is_complete"))) / max(n_persons(rows), 1)
 
 
 def _short_follow_up(rows: pl.DataFrame, window: int | None) -> Surplus | str | None:
@@ -367,26 +378,36 @@ def _short_follow_up(rows: pl.DataFrame, window: int | None) -> Surplus | str | 
     limit = window
     if limit is None:
         ends_at_event = had_event.filter(pl.col("potential_follow_up_days") <= pl.col("first_event_day"))
-        if had_event.height and ends_at_event.height >= _ALL_BUT * had_event.height:
+        if had_event.height and n_persons(ends_at_event) >= _ALL_BUT * n_persons(had_event):
             return "unknown"
-        middle = potential.median()
-        limit = int(np.floor(float(middle))) if isinstance(middle, (int, float)) else 0
+        limit = _floor_of_median(rows.filter(pl.col("potential_follow_up_days").is_not_null()))
     parts = []
     for (_arm,), group in rows.group_by("arm", maintain_order=True):
         short = group.filter(pl.col("potential_follow_up_days") < limit)
         reference = group.filter(pl.col("potential_follow_up_days") >= limit)
         if short.height == 0:
             continue
-        if reference.height < _FEWEST_REFERENCE:
+        if n_persons(reference) < _FEWEST_REFERENCE:
             return "no reference"
         parts.append(
             surplus_of_events(
                 short["potential_follow_up_days"].to_numpy(),
                 short["first_event_day"].to_numpy(),
                 reference["first_event_day"].to_numpy(),
+                size=sizes(short),
+                reference_size=sizes(reference),
             )
         )
     return Surplus.together(parts) if parts else None
+
+
+def _floor_of_median(rows: pl.DataFrame) -> int:
+    """Return the median potential follow-up of persons, in whole days."""
+    rows = rows.sort("potential_follow_up_days")
+    days, reached = rows["potential_follow_up_days"].to_numpy(), np.cumsum(sizes(rows))
+    n = int(reached[-1])
+    low, high = (days[np.searchsorted(reached, rank, side="left")] for rank in ((n + 1) // 2, n // 2 + 1))
+    return int((low + high) // 2)
 
 
 def _follow_up_finding(

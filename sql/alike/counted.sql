@@ -1,0 +1,32 @@
+-- What happened to how many persons of a profile, also of those who cannot be counted in a window.
+--
+-- Grain:    one row per profile, outcome, window, everything that is counted, and how long one could be followed.
+-- Inputs:   the tables of persons, profiles and windows that are filled in.
+-- Fills in: people, profiles, windows: tables; same: equality of a person's columns with a profile's. Quoted identifiers
+--           only.
+-- Assumes:  a person has one row per outcome and window.
+-- Note:     potential follow-up and a late start that lie beyond the window's end are cut off there: nothing asks how far.
+select
+    profiles.person_id as profile,
+    windows.outcome,
+    windows.period,
+    windows.window_days,
+    windows.is_complete,
+    windows.n_events,
+    windows.first_event_day,
+    windows.days_observed,
+    windows.days_calendar,
+    windows.days_free,
+    case
+        when persons.potential_follow_up_days > windows.window_days then windows.window_days
+        else persons.potential_follow_up_days
+    end as potential_follow_up_days,
+    case
+        when persons.start_delay_days > windows.window_days then windows.window_days
+        else persons.start_delay_days
+    end as start_delay_days,
+    count(*) as n
+from {people} as persons
+join {profiles} as profiles on {same}
+join {windows} as windows on windows.person_id = persons.person_id
+group by all
