@@ -99,7 +99,7 @@ def outcomes_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:
         rows = connection.sql("select count(*) from outcomes.person_windows").fetchall()[0][0]
         profiles = n_profiles(connection)
     found = row_count(rows, plan) | {"outcomes": ", ".join([*plan.outcomes, *plan.negative_controls])}
-    return found if profiles is None else found | {"profiles that persons are added up to": profiles}
+    return found if profiles is None else found | {"profiles": profiles}
 
 
 def comparability_step(home: Home, plan: Plan, quarter: Quarter) -> Metadata:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import polars as pl
 import pytest
 from oracle import QUARTER, Absence, Delivery, Event, Person, analysed, try_out
+from workbench import QUARTER as BENCH_QUARTER
+from workbench import Workbench, minimal_plan
 
 from effectmeter.designs.base import AnalysisData, n_persons
 from effectmeter.designs.curves import incidence_curves
 from effectmeter.designs.registry import design_for
 from effectmeter.plan import Plan
+from effectmeter.plan_io import load_plan
 from effectmeter.results import Comparability, EffectRow, GateResult
+from pipelines.export import read_table
 
 ALIKE = 1e-7
 COMMON: dict[str, Any] = {
@@ -177,3 +184,30 @@ OF_LIMITS, LOOSE = {"e_value", "tipping_point", "empirical_calibration", "bayes"
 """Rows made of the primary row's limits, which are those of hc1."""
 HANG_ON_ROWS = {"agreement"}
 """Gates whose figure counts the rows of the effects table."""
+
+
+def test_a_refresh_of_profiles_releases_what_one_of_rows_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = delivery("randomised", cluster=False, n=600)
+    plan = minimal_plan("alike", adjust_for={"sex": "categorical"}, follow_up={"months": [6]}, synthetic=True)
+    released = []
+    for name, many in (("rows", 10**9), ("profiles", 1)):
+        monkeypatch.setattr("vault.alike.MANY_PERSONS", many)
+        bench = Workbench(tmp_path / name)
+        bench.add_plan(plan | {"outcomes": {"contact": {"event": "contact"}}})
+        people = [(p.person_id, p.arm, p.index_date, p.follow_up_days, p.sex) for p in given.persons]
+        bench.deliver("alike", "persons.csv", ("person_id", "arm", "index_date", "follow_up_days", "sex"), people)
+        zero = {p.person_id: p.index_date for p in given.persons}
+        events = [(e.person_id, e.event_type, zero[e.person_id] + timedelta(days=e.event_day)) for e in given.events]
+        bench.deliver("alike", "events.csv", ("person_id", "event_type", "event_date"), events)
+        result = bench.refresh("alike")
+        assert result.exit_code == 0, result.refusal
+        table = pl.read_csv(bench.home.releases("alike", BENCH_QUARTER) / "001" / "effects.csv", comment_prefix="#")
+        released.append(table.filter(pl.col("variance") != "hc3"))
+        counts = [json.loads(line) for line in (bench.home.root / "runs.jsonl").read_text().splitlines()]
+        (outcomes,) = (line["counts"] for line in counts if line["step"] == "outcomes")
+        assert ("profiles" in outcomes) == (many == 1)
+        exported = read_table(bench.home, load_plan(bench.plans / "alike.yaml"), BENCH_QUARTER)
+        assert exported.frame.height > 500  # a row per person, whatever the vault holds
+    names = ["analysis", "outcome", "measure", "estimator", "estimate", "n_treated", "events_treated"]
+    one, other = (set(table.filter(pl.col("variance") == "model").select(names).rows()) for table in released)
+    assert one == other and one
