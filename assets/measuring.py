@@ -19,7 +19,16 @@ from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from effectmeter.runlog import add_line
 
-_KEPT = ("dagster/row_count", "rows rejected", "checks", "failed checks", "unchanged", "edition", "masked rows", "profiles")
+_KEPT = (
+    "dagster/row_count",
+    "rows rejected",
+    "checks",
+    "failed checks",
+    "unchanged",
+    "edition",
+    "masked rows",
+    "profiles",
+)
 _KEPT_FAMILIES = ("gates ", "effects ")
 _MEMORY = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
