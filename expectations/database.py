@@ -5,6 +5,9 @@ what the first one wrote. A cursor of the open connection is a connection of its
 Expectations reads a result after it has closed its connection, which ends the transaction, and DuckDB then drops the
 result: rows are therefore fetched when a statement is executed. `tests/test_expectations_database.py` fails as soon as
 that is no longer needed; then `BufferedCursor` can go.
+
+Checks ask for counts. Only the query that stands for a table gives its rows, and Great Expectations executes that one
+too, to see that it can be, without looking at what comes: those rows stay where they are.
 """
 
 from __future__ import annotations
@@ -19,20 +22,31 @@ import duckdb_engine
 import sql
 
 
+MOST_ROWS = 10_000
+"""Of a result that is held; nothing asks for more, and a table of millions must not enter Python."""
+
+
 class BufferedCursor(duckdb_engine.CursorWrapper):
-    """A cursor that holds its rows from the moment of execution."""
+    """A cursor that holds its rows from the moment of execution, if they are few."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, wrapper: VaultConnection) -> None:
         super().__init__(connection, wrapper)
         self._connection = connection
         self._description: list[Any] | None = None
-        self._rows: list[Any] = []
+        self._held: list[Any] | None = []
+
+    @property
+    def _rows(self) -> list[Any]:
+        if self._held is None:
+            raise RuntimeError(f"a check asks for more than {MOST_ROWS} rows of a table, and may ask for figures only")
+        return self._held
 
     def execute(self, statement: str, parameters: Any = None, context: Any = None) -> None:
-        """Execute and fetch at once."""
+        """Execute and fetch at once; of more than `MOST_ROWS` rows none is held, and asking for them is a fault."""
         super().execute(statement, parameters, context)
         self._description = self._connection.description
-        self._rows = self._connection.fetchall() if self._description else []
+        rows = self._connection.fetchmany(MOST_ROWS + 1) if self._description else []
+        self._held = rows if len(rows) <= MOST_ROWS else None
 
     @property
     def description(self) -> list[Any] | None:
@@ -46,12 +60,12 @@ class BufferedCursor(duckdb_engine.CursorWrapper):
 
     def fetchall(self) -> list[Any]:
         """Hand out all rows that are left."""
-        rows, self._rows = self._rows, []
+        rows, self._held = self._rows, []
         return rows
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """Hand out the next `size` rows, one when not given."""
-        rows, self._rows = self._rows[: size or 1], self._rows[size or 1 :]
+        rows, self._held = self._rows[: size or 1], self._rows[size or 1 :]
         return rows
 
     def fetchone(self) -> Any:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.pool import StaticPool
 
-from expectations.database import VaultConnection, missing, second_connection
+from expectations.database import MOST_ROWS, VaultConnection, missing, second_connection
 
 
 def _engine(connection: Any) -> sqlalchemy.Engine:
@@ -44,6 +44,18 @@ def test_rows_come_out_one_by_one_in_lots_and_together() -> None:
     assert cursor.fetchall() == [(5,)]
     assert cursor.fetchone() is None
     assert cursor.rowcount == -1
+
+
+def test_a_whole_table_never_enters_python() -> None:
+    """Great Expectations runs the query that stands for a table, and does not look at the rows."""
+    cursor = VaultConnection(duckdb.connect()).cursor()
+    cursor.execute(f"select * from range({MOST_ROWS})")
+    assert len(cursor.fetchall()) == MOST_ROWS
+    for asked in (cursor.fetchone, cursor.fetchmany, cursor.fetchall):
+        cursor.execute(f"select * from range({MOST_ROWS + 1})")
+        assert cursor.description is not None and cursor._held is None
+        with pytest.raises(RuntimeError, match="figures only"):
+            asked()
 
 
 def test_the_second_connection_sees_an_attached_default_database(tmp_path: Path) -> None:
