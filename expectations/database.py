@@ -21,7 +21,6 @@ import duckdb_engine
 
 import sql
 
-
 MOST_ROWS = 10_000
 """Of a result that is held; nothing asks for more, and a table of millions must not enter Python."""
 
