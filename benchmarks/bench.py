@@ -380,7 +380,7 @@ def run_size(
                 while len(runs) < times:
                     if not home.delivery("bench", QUARTER).exists():
                         generate_apart(home, n, order)
-                    runs.append(run_stage(home.root, stage, patience))
+                    runs.append(run_stage(home.root, stage, math.inf if stage == "whole" else patience))
                     kept.write_text(json.dumps(found))
                     print(f"{n:,} persons: {name}, {len(runs)} of {times}", file=sys.stderr)
         except (TimeoutError, RuntimeError) as error:
@@ -471,14 +471,19 @@ def page(sizes: Sequence[Found], notes: str) -> str:
                     f"| {size['persons']:,} | {name} | {cpu:.2f} |"
                     f" {ratio(runs):.0f} | {ratio(runs, 'wall'):.0f} | {peak:.0f} |"
                 )
+                if added := [run["adding_up_cpu"] for run in runs if "adding_up_cpu" in run]:
+                    times = statistics.median(added) / statistics.median(run["scan_cpu"] for run in runs)
+                    lines.append(f"| | of which adding persons up | {statistics.median(added):.2f} | {times:.0f} | | |")
     lines += ["", f"## Bars, at {last['persons']:,} persons", "", "| bar | at most | found | |", "|---|---|---|---|"]
     for key, bar in BARS.items():
         value = ratio(last[key]) if last.get(key) else None
         shown = "" if value is None else f"{value:.0f}x"
         lines.append(f"| {_NAMES[key]} | {bar:.0f}x scan | {shown} | {verdict(value, bar, is_full=is_full)} |")
     measured = [run for key in _NAMES for run in last.get(key) or []]
-    peak_gb = max((run["peak"] for run in measured), default=0.0) / 1024
+    peaks = [run["peak"] for run in measured] + [run["peak_of_refresh"] for run in last.get("whole") or []]
+    peak_gb = max(peaks, default=0.0) / 1024
     lines.append(f"| peak memory | 4 GB | {peak_gb:.2f} GB | {verdict(peak_gb or None, 4.0, is_full=is_full)} |")
+    lines.append(_with_adding_up(last, is_full=is_full))
     warm = statistics.median(r["warm_wall"] for r in last["rate"]) if last.get("rate") else None
     shown = "" if warm is None else f"{warm:.3f} s"
     lines.append(f"| a further model on warm cells | 0.3 s | {shown} | {verdict(warm, 0.3, is_full=is_full)} |")
@@ -510,6 +515,17 @@ def page(sizes: Sequence[Found], notes: str) -> str:
     left = [f"* {size['persons']:,}: {reason}" for size in sizes for reason in size["not_run"]]
     lines += ["", "## What did not run", "", *(left or ["Nothing that was asked for failed."]), "", notes.strip(), ""]
     return "\n".join(lines)
+
+
+def _with_adding_up(size: Found, *, is_full: bool) -> str:
+    """Return the bar of the rate ratio when adding persons up, which every model shares, is counted with it."""
+    added = [run["adding_up_cpu"] for run in size.get("chain sorted") or [] if "adding_up_cpu" in run]
+    value = None
+    if added and (runs := size.get("rate")):
+        scanned = statistics.median(run["scan_cpu"] for run in runs)
+        value = ratio(runs) + statistics.median(added) / max(scanned, 1e-4)
+    shown = "" if value is None else f"{value:.0f}x"
+    return f"| the rate ratio with adding persons up | 10x scan | {shown} | {verdict(value, 10.0, is_full=is_full)} |"
 
 
 def whole_lines(sizes: Sequence[Found]) -> list[str]:
@@ -549,7 +565,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--patience", type=float, default=1800.0, help="seconds for one stage or package")
     parser.add_argument("--python", help="interpreter that has the other packages; this one by default")
-    parser.add_argument("--whole", type=lambda text: int(float(text)), default=10**6, help="largest whole chain")
+    parser.add_argument("--whole", type=lambda text: int(float(text)), default=10**7, help="largest whole chain")
     parser.add_argument("--alone", action="store_true", help="leave the other packages out")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--page", type=Path, default=PAGE)
