@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from effectmeter.designs.assembling import assemble
 from effectmeter.designs.base import AnalysisData
 from effectmeter.designs.before_after_rows import periods_of
-from effectmeter.designs.comparison_cohort import estimands, method_for, neighbours
+from effectmeter.designs.comparison_cohort import estimands, method_for, weights_of
 from effectmeter.designs.persons_rows import primary_question
 from effectmeter.designs.questions import Question, primary_measure, primary_outcome
 from effectmeter.designs.sample import Sample
@@ -27,7 +27,6 @@ from effectmeter.errors import EffectmeterError
 from effectmeter.estimators.base import Weights
 from effectmeter.estimators.marginal import target_weight
 from effectmeter.estimators.series_terms import build_terms
-from effectmeter.estimators.weighting import fit_weights
 from effectmeter.results import EffectRow
 
 _LONGEST_NAME = 32
@@ -210,10 +209,7 @@ def _weights(data: AnalysisData, sample: Sample) -> tuple[str, Weights | None]:
         method = method_for(data.plan, estimand)
     if method == "none" or sample.X.shape[1] == 0:
         return ("ate" if estimand == "ato" else estimand), None
-    found = fit_weights(
-        sample.X, sample.treated01, method=method, estimand=estimand, neighbours=neighbours(sample.treated01)
-    )
-    return estimand, found
+    return estimand, weights_of(sample.X, sample.treated01, method, estimand)
 
 
 def _changes(data: AnalysisData, primary: EffectRow | None) -> AnalysisTable:

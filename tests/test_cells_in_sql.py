@@ -100,9 +100,9 @@ def test_estimates_of_cells_added_up_in_sql_are_those_of_rows(built: Any, varian
 )
 def test_a_bar_is_passed_only_at_its_own_size(monkeypatch: pytest.MonkeyPatch, persons: int, said: str) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    bench = importlib.import_module("bench")
+    bench_page = importlib.import_module("bench_page")
     run = {"cpu": 5.0, "wall": 5.0, "scan_cpu": 1.0, "scan_wall": 1.0, "peak": 100.0}
-    text = bench.page([{"persons": persons, "others": {}, "not_run": ["any: not done"], "chain any": [run]}], "")
+    text = bench_page.page([{"persons": persons, "others": {}, "not_run": ["any: not done"], "chain any": [run]}], "")
     assert f"| cohort and outcomes, any order | 90x scan | 5x {said}" in text
     assert "| Cox, nine factors, robust error | 60x scan |  | not measured |" in text and "any: not done" in text
 

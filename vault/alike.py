@@ -8,10 +8,9 @@ them (`effectmeter.designs.assembling`), nor reading them (`vault.analysis`).
 from __future__ import annotations
 
 import duckdb
-import polars as pl
 
 import sql
-from effectmeter.designs.base import PERSONS_COLUMNS, SIZE
+from effectmeter.designs.base import SIZE
 from effectmeter.plan import Plan
 from vault.cohort import counted_outcomes
 from vault.statements import filled, store
@@ -30,21 +29,15 @@ TABLES = {
 }
 """The tables of persons that a design sees, each with what happened to them."""
 _DESIGNS = frozenset({"randomised", "comparison_cohort"})
-_TYPES: dict[type[pl.DataType], str] = {pl.String: "varchar", pl.Int64: "bigint", pl.Boolean: "boolean"}
 
 
-def add_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
+def add_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Store the profiles of the cohort and what happened to them, if there are many persons and few profiles.
 
     Parameters
     ----------
     connection
         A vault with its ``cohort`` and ``outcomes`` tables filled.
-
-    Returns
-    -------
-    bool
-        Whether designs will see profiles.
 
     Notes
     -----
@@ -53,25 +46,20 @@ def add_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
     """
     connection.execute("drop schema if exists alike cascade")
     if not _can_be_added_up(connection, plan):
-        return False
+        return
     connection.execute("create schema alike")
-    keys = _keys(plan)
-    others = [(name, kind) for name, kind in PERSONS_COLUMNS.items() if name not in keys and name != "person_id"]
-    listed = ", ".join(map(sql.identifier, keys))
-    absent = ", ".join(f"null::{_TYPES[kind]} as {sql.identifier(name)}" for name, kind in others)
-    same = " and ".join(f"persons.{key} is not distinct from profiles.{key}" for key in map(sql.identifier, keys))
+    keys, size = _keys(plan), sql.identifier(SIZE)
+    same = " and ".join(f"persons.{key} is not distinct from profiles.{key}" for key in keys)
     for people, windows in TABLES.items():
-        if not _holds_any(connection, windows):
+        if not connection.sql(f"select 1 from {windows} limit 1").fetchall():
             continue
-        size = sql.identifier(SIZE)
         profiles, happened = added_up(people), added_up(windows)
-        store(connection, profiles, filled("alike/persons", people=people, keys=listed, absent=absent, size=size))
+        store(connection, profiles, filled("alike/persons", people=people, keys=", ".join(keys), size=size))
         counted = filled("alike/counted", people=people, profiles=profiles, windows=windows, same=same)
         store(connection, "counted", counted, is_temporary=True)
         store(connection, happened, filled("alike/windows", size=size))
         store(connection, f"{happened}_of_arms", filled("alike/follow_up", profiles=profiles, size=size))
         connection.execute("drop table temp.counted")
-    return True
 
 
 def added_up(table: str) -> str:
@@ -108,23 +96,19 @@ def _can_be_added_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
         return False
     if plan.cluster and connection.sql("select 1 from cohort.persons where cluster is null limit 1").fetchall():
         return False  # who has no cluster is one of their own
-    listed = ", ".join(map(sql.identifier, _keys(plan)))
-    profiles = connection.sql(f"select count(*) from (select distinct {listed} from cohort.persons)").fetchall()[0][0]
+    distinct = f"select distinct {', '.join(_keys(plan))} from cohort.persons"
+    profiles = connection.sql(f"select count(*) from ({distinct})").fetchall()[0][0]
     return n >= LEAST_PERSONS_EACH * int(profiles)
 
 
 def _keys(plan: Plan) -> list[str]:
-    """Return the columns in which persons of a profile are alike; who was eligible is settled in the cohort."""
+    """Return the columns, quoted, in which persons of a profile are alike; who was eligible is settled by then."""
     used = {"cluster": plan.cluster, "stratum": plan.strata}
     own = ["arm", "linked", *(name for name, is_used in used.items() if is_used)]
-    return list(dict.fromkeys([*own, *plan.adjust_for, *plan.subgroups]))
+    return [sql.identifier(name) for name in dict.fromkeys([*own, *plan.adjust_for, *plan.subgroups])]
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Return whether ``schema.table`` is there."""
     named = "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
     return bool(connection.execute(named, table.split(".")).fetchall())
-
-
-def _holds_any(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    return has_table(connection, table) and bool(connection.sql(f"select 1 from {table} limit 1").fetchall())

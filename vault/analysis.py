@@ -62,8 +62,10 @@ def _added_up(connection: duckdb.DuckDBPyConnection, plan: Plan, people: str, wi
     if not has_table(connection, profiles):
         return pl.DataFrame(schema=PERSONS_COLUMNS), pl.DataFrame(schema=OUTCOMES_COLUMNS), None
     named = "select * replace (person_id::varchar as person_id)"
+    persons = connection.sql(f"{named} from {profiles} order by rowid").pl()
+    absent = {name: pl.lit(None, kind) for name, kind in PERSONS_COLUMNS.items() if name not in persons.columns}
     return (
-        connection.sql(f"{named} from {profiles} order by rowid").pl(),
+        persons.with_columns(**absent),
         connection.sql(f"{named} from {happened} order by rowid").pl(),
         connection.sql(f"from {happened}_of_arms order by rowid").pl(),
     )

@@ -68,9 +68,10 @@ def balance_rows(contrast: str, matrix: CovariateMatrix, weight: FloatArray | No
     if matrix.X.shape[1] == 0:
         return []
     second = weight is not None
-    given = (matrix.X, matrix.terms, matrix.treated01)
-    before = balance_table(*given, second_order=second, size=matrix.size)
-    after = balance_table(*given, weight, second_order=second, size=matrix.size)
+    before, after = (
+        balance_table(matrix.X, matrix.terms, matrix.treated01, each, second_order=second, size=matrix.size)
+        for each in (None, weight)
+    )
     return [
         BalanceRow(
             contrast=contrast,

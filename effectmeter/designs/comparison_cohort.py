@@ -66,18 +66,10 @@ class ComparisonCohort:
             try:
                 matrix = covariate_matrix(data, treated)
                 # also where no weights exist: groups without overlap are what the overlap gate is for
-                given = {"estimand": estimand, "n": matrix.size}
-                score = fit_weights(matrix.X, matrix.treated01, method="none", **given).propensity  # type: ignore[arg-type]
+                score = weights_of(matrix.X, matrix.treated01, "none", estimand, matrix.size).propensity
                 if score is not None:
                     bins += overlap_rows(contrast, score, matrix)
-                found = fit_weights(
-                    matrix.X,
-                    matrix.treated01,
-                    method=method,
-                    estimand=estimand,
-                    neighbours=neighbours(matrix.treated01, matrix.size),
-                    n=matrix.size,
-                )
+                found = weights_of(matrix.X, matrix.treated01, method, estimand, matrix.size)
             except EstimationError:
                 continue  # the balance gate says that it could not be evaluated
             balance += balance_rows(contrast, matrix, found.weight)
@@ -145,15 +137,18 @@ def method_for(plan: Plan, estimand: str) -> str:
     return "entropy_balance" if plan.weighting == "overlap" else plan.weighting
 
 
-def neighbours(treated01: FloatArray, size: FloatArray | None = None) -> int:
-    """Return how many comparison persons are matched to each treated one: as many as there are, 1 to 5.
+def weights_of(
+    X: FloatArray, treated01: FloatArray, method: str, estimand: str, size: FloatArray | None = None
+) -> Weights:
+    """Return the weights of persons, or of rows of `size` (n,) persons each; faults are those of `fit_weights`.
 
-    A row stands for `size` (n,) persons, one by default. More than a few bring people who are less alike for little
-    precision (Austin 2010, doi:10.1093/aje/kwq224).
+    Matching takes as many comparison persons for each treated one as there are, 1 to 5: more bring people who are less
+    alike for little precision (Austin 2010, doi:10.1093/aje/kwq224).
     """
     n = np.ones(len(treated01)) if size is None else size
     treated = float(n[treated01 == 1.0].sum())
-    return int(min(max((n.sum() - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
+    neighbours = int(min(max((n.sum() - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
+    return fit_weights(X, treated01, method=method, estimand=estimand, neighbours=neighbours, n=size)
 
 
 def _weigh(
@@ -165,14 +160,7 @@ def _weigh(
     key = (sample.key, method, estimand)
     if key not in cache:
         try:
-            cache[key] = fit_weights(
-                sample.X,
-                sample.treated01,
-                method=method,
-                estimand=estimand,
-                neighbours=neighbours(sample.treated01, sample.persons),
-                n=sample.persons,
-            )
+            cache[key] = weights_of(sample.X, sample.treated01, method, estimand, sample.persons)
         except EstimationError as fault:
             cache[key] = fault
     found = cache[key]

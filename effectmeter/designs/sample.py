@@ -117,23 +117,21 @@ class Sample:
         """
         if self.place is None or self.size is None:
             return None
-        if kind == "hazard":
-            return self._cells_by_day(self.place, self.size)
-        years = {"risk": np.zeros(len(self.event01)), "free_time": self.free_years}.get(kind, self.calendar_years)
-        at_risk = np.flatnonzero((years > 0.0) | (kind == "risk"))
-        y, t = (self.event01 if kind == "risk" else self.n_events)[at_risk], years[at_risk]
-        place, size = self.place[at_risk], self.size[at_risk]
-        key = np.column_stack([place, y, t]) if alike_in_outcome else place
-        profile, group = np.unique(key, axis=0, return_inverse=True)
-        profile, group = (profile[:, 0] if alike_in_outcome else profile).astype(np.intp), group.reshape(-1)
-        n, y, t, yy, yt, tt = (
-            np.bincount(group, size * values, len(profile)).astype(np.float64)
+        none = np.zeros(len(self.event01))
+        years = {"free_time": self.free_years, "calendar_time": self.calendar_years}.get(kind, none)
+        rows = np.flatnonzero((years > 0.0) | (years is none))  # whoever has no time at risk has no rate
+        y, t = (self.event01 if years is none else self.n_events)[rows], years[rows]
+        apart = [self.days[rows], y] if kind == "hazard" else [y, t] if alike_in_outcome else []
+        first, group = _alike(self.place[rows], *apart)
+        n, sum_y, sum_t, yy, yt, tt = (
+            np.bincount(group, self.size[rows] * values).astype(np.float64)
             for values in (np.ones(len(y)), y, t, y * y, y * t, t * t)
         )
+        profile = self.place[rows[first]]
         return Cells(
             n=n,
-            y=y,
-            t=t,
+            y=sum_y,
+            t=sum_t,
             yy=yy,
             yt=yt,
             tt=tt,
@@ -141,28 +139,7 @@ class Sample:
             X=self.X[profile],
             cluster=None if self.cluster is None else self.cluster[profile],
             strata=None if self.strata is None else self.strata[profile],
-            profile=profile,
-        )
-
-    def _cells_by_day(self, place: NDArray[np.intp], size: FloatArray) -> Cells:
-        """Return cells of persons who are alike in the day and in how it ended too."""
-        longest = int(self.days.max()) + 1
-        key = (place * longest + self.days.astype(np.intp)) * 2 + (self.event01 > 0.0)
-        keys, group = np.unique(key, return_inverse=True)
-        n, profile = np.bincount(group, size, len(keys)).astype(np.float64), keys // (2 * longest)
-        y, none = n * (keys % 2), np.zeros(len(keys))
-        return Cells(
-            n=n,
-            y=y,
-            t=none,
-            yy=y,
-            yt=none,
-            tt=none,
-            treated01=self.treated01[profile],
-            X=self.X[profile],
-            cluster=None if self.cluster is None else self.cluster[profile],
-            strata=None if self.strata is None else self.strata[profile],
-            days=((keys // 2) % longest).astype(np.float64),
+            days=self.days[rows[first]] if kind == "hazard" else None,
             profile=profile,
         )
 
@@ -210,3 +187,13 @@ class Sample:
             place=None,
             size=None,
         )
+
+
+def _alike(place: NDArray[np.intp], *columns: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first row of each group of rows alike in all of these (g,), and every row's group (n,)."""
+    code = place.astype(np.int64)
+    for column in columns:
+        levels, number = np.unique(column, return_inverse=True)
+        code = code * len(levels) + number
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    return first, group

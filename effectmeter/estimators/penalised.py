@@ -101,18 +101,23 @@ def penalised_profile(
     events = [float(outcome[at_risk & (treated == arm)].sum()) for arm in (1.0, 0.0)]
     if sum(events) == 0.0:
         raise NoEventsError("neither arm has events, so there is nothing to compare")
-    blocks = None if strata is None else strata[at_risk]
-    design = outcome_design(treated[at_risk], X[at_risk], blocks)
-    check_identified(treated[at_risk], np.delete(design, ARM, axis=1))
-    design = design[:, independent_columns(design)]
     problem = _Problem(
         family=family,
         y=outcome[at_risk],
-        X=design / np.abs(design).max(axis=0),
+        X=_scaled_design(treated[at_risk], X[at_risk], None if strata is None else strata[at_risk]),
         offset=np.zeros(int(at_risk.sum())) if years is None else np.log(np.asarray(years, dtype=np.float64)[at_risk]),
         weight=weight[at_risk],
     )
     return _profile(problem, events, level, phi, df)
+
+
+def _scaled_design(treated: FloatArray, X: FloatArray, strata: NDArray[np.generic] | None) -> FloatArray:
+    """Return intercept, arm, covariates and blocks (n, p) that say something new, each of about 1."""
+    design = outcome_design(treated, X, strata)
+    check_identified(treated, np.delete(design, ARM, axis=1))
+    design = design[:, independent_columns(design)]
+    result: FloatArray = design / np.abs(design).max(axis=0)
+    return result
 
 
 def _profile(problem: _Problem, events: list[float], level: float, phi: float, df: float | None) -> Estimate:
