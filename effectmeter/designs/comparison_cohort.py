@@ -140,15 +140,20 @@ def method_for(plan: Plan, estimand: str) -> str:
 def weights_of(
     X: FloatArray, treated01: FloatArray, method: str, estimand: str, size: FloatArray | None = None
 ) -> Weights:
-    """Return the weights of persons, or of rows of `size` (n,) persons each; faults are those of `fit_weights`.
+    """Return the weights of persons, or of rows of `size` (n,) persons each; faults are those of `fit_weights`."""
+    k = neighbours(treated01, size)
+    return fit_weights(X, treated01, method=method, estimand=estimand, neighbours=k, n=size)
 
-    Matching takes as many comparison persons for each treated one as there are, 1 to 5: more bring people who are less
-    alike for little precision (Austin 2010, doi:10.1093/aje/kwq224).
+
+def neighbours(treated01: FloatArray, size: FloatArray | None = None) -> int:
+    """Return how many comparison persons are matched to each treated one: as many as there are, 1 to 5.
+
+    A row stands for `size` (n,) persons, one by default. More than a few bring people who are less alike for little
+    precision (Austin 2010, doi:10.1093/aje/kwq224).
     """
     n = np.ones(len(treated01)) if size is None else size
     treated = float(n[treated01 == 1.0].sum())
-    neighbours = int(min(max((n.sum() - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
-    return fit_weights(X, treated01, method=method, estimand=estimand, neighbours=neighbours, n=size)
+    return int(min(max((n.sum() - treated) // max(treated, 1.0), 1.0), _MOST_NEIGHBOURS))
 
 
 def _weigh(
