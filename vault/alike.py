@@ -55,11 +55,12 @@ def add_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             continue
         profiles, happened = added_up(people), added_up(windows)
         store(connection, profiles, filled("alike/persons", people=people, keys=", ".join(keys), size=size))
+        store(connection, "asked", filled("alike/asked", windows=windows), is_temporary=True)
         counted = filled("alike/counted", people=people, profiles=profiles, windows=windows, same=same)
         store(connection, "counted", counted, is_temporary=True)
         store(connection, happened, filled("alike/windows", size=size))
         store(connection, f"{happened}_of_arms", filled("alike/follow_up", profiles=profiles, size=size))
-        connection.execute("drop table temp.counted")
+        connection.execute("drop table temp.counted; drop table temp.asked")
 
 
 def added_up(table: str) -> str:

@@ -61,13 +61,13 @@ def _added_up(connection: duckdb.DuckDBPyConnection, plan: Plan, people: str, wi
     profiles, happened = added_up(people), added_up(windows)
     if not has_table(connection, profiles):
         return pl.DataFrame(schema=PERSONS_COLUMNS), pl.DataFrame(schema=OUTCOMES_COLUMNS), None
-    named = "select * replace (person_id::varchar as person_id)"
-    persons = connection.sql(f"{named} from {profiles} order by rowid").pl()
+    named = "select * replace (person_id::varchar as person_id)"  # in the order in which `vault.alike` stored them
+    persons = connection.sql(f"{named} from {profiles}").pl()
     absent = {name: pl.lit(None, kind) for name, kind in PERSONS_COLUMNS.items() if name not in persons.columns}
     return (
         persons.with_columns(**absent),
-        connection.sql(f"{named} from {happened} order by rowid").pl(),
-        connection.sql(f"from {happened}_of_arms order by rowid").pl(),
+        connection.sql(f"{named} from {happened}").pl(),
+        connection.sql(f"from {happened}_of_arms").pl(),
     )
 
 
