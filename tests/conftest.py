@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import effectmeter  # noqa: F401 - before numpy: how many threads it may take is said there
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from find_browser import find_browser

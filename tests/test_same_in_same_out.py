@@ -109,3 +109,25 @@ def test_the_same_delivery_gives_the_same_passport_but_for_the_run(runs: Runs) -
 def test_the_worked_example_in_every_guide_is_what_the_software_makes(runs: Runs, guide: str) -> None:
     page = (GUIDES / f"{guide}.md").read_text(encoding="utf-8")
     assert with_example(page, runs[0][EXAMPLES[guide]]["example"]) == page, "run `make examples`"
+
+
+@pytest.mark.parametrize("entrance", ["pipelines.definitions", "pipelines.cli"])
+def test_linear_algebra_takes_one_thread_however_many_cores_there_are(entrance: str) -> None:
+    """More threads wait for each other on long, narrow matrices, and change the last digits."""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run(
+        [sys.executable, "-c", _THREADS_OF_NUMPY, entrance],
+        env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    if not found.stdout:
+        pytest.skip("this numpy does not bring OpenBLAS with it")
+    assert set(found.stdout.split()) == {"1"}
+
+
+_THREADS_OF_NUMPY = """
+import ctypes, importlib, pathlib, sys
+importlib.import_module(sys.argv[1])
+import numpy
+for library in (pathlib.Path(numpy.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas*"):
+    print(ctypes.CDLL(str(library)).scipy_openblas_get_num_threads64_())
+"""
