@@ -3,6 +3,7 @@
 Hashes are of content, so that the same delivery, plan and code are recognised as the same, whatever the day.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -25,24 +26,40 @@ LIBRARIES = ("dagster", "duckdb", "polars", "great-expectations", "statsmodels",
 
 
 def code_hash() -> str:
-    """Return a hash over every source file of the rooms, in path order."""
-    digest = hashlib.sha256()
+    """Return a hash over every source file of the rooms, in path order, computed once for files that nobody touches."""
+    files = []
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+            if "__pycache__" not in path.parts and path.is_file():
+                stat = path.stat()
+                files.append((path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    return _hash_of(tuple(files))
+
+
+@functools.lru_cache(maxsize=1)
+def _hash_of(files: tuple[tuple[Path, int, int, int], ...]) -> str:
+    """Return the hash of files; size, time and number tell one state of a file from another."""
+    digest = hashlib.sha256()
+    for path, *_ in files:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@functools.cache
+def version(package: str) -> str:
+    """Return the version of an installed package; a process does not change what it has loaded."""
+    return importlib.metadata.version(package)
 
 
 def software() -> dict[str, Any]:
     """Return versions and hashes of everything that had a hand in the numbers."""
     lock = ROOT / "uv.lock"
     return {
-        "effectmeter": importlib.metadata.version("effectmeter"),
+        "effectmeter": version("effectmeter"),
         "code_hash": code_hash(),
         "lock_hash": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
         "python": platform.python_version(),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in LIBRARIES},
     }
 
 

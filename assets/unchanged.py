@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from assets.provenance import software
+from assets.provenance import software, version
 from assets.releases import STAGING, latest_edition, read_passport
 from assets.staging import AWAITING
 from effectmeter.errors import EffectmeterError
@@ -97,7 +97,7 @@ def outdated_because(home: Home, plan: Plan, quarter: Quarter) -> tuple[str, ...
     n_plans = len(json.loads(history.read_text(encoding="utf-8"))) if history.is_file() else 0
     reasons = {
         "plan": made_with["hash"] != plan_hash(plan) or len(made_with["history"]) != n_plans,
-        "version": passport["software"].get("effectmeter") != _version(),
+        "version": passport["software"].get("effectmeter") != version("effectmeter"),
         "earlier_quarter": noted["previous"] != previous_of(home, plan.programme, quarter),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
@@ -159,9 +159,3 @@ def _has_its_key(home: Home, programme: str) -> bool:
         key_of(home, programme, may_make=False)
         return True
     return False
-
-
-def _version() -> str:
-    import importlib.metadata
-
-    return importlib.metadata.version("effectmeter")

@@ -4,6 +4,7 @@ Tests call `build_definitions` with a folder of their own instead of patching an
 """
 
 from pathlib import Path
+from typing import TypeAlias
 
 import dagster as dg
 
@@ -22,7 +23,11 @@ RETRIES = 2
 """How often a run that nobody waits for tries a step again when the machine was busy or gave out."""
 
 
-def read_plans(folder: Path) -> tuple[dict[str, Plan], dict[str, str]]:
+Plans: TypeAlias = tuple[dict[str, Plan], dict[str, str]]
+"""The sound plans by programme, and the faults of the others by file stem."""
+
+
+def read_plans(folder: Path) -> Plans:
     """Return the sound plans by programme, and the faults of the others by file stem."""
     plans: dict[str, Plan] = {}
     faults: dict[str, str] = {}
@@ -37,7 +42,12 @@ def read_plans(folder: Path) -> tuple[dict[str, Plan], dict[str, str]]:
 
 
 def build_definitions(
-    programmes: Path | None = None, home: Home | None = None, *, retries: int = 0, clock: Clock = clock
+    programmes: Path | None = None,
+    home: Home | None = None,
+    *,
+    retries: int = 0,
+    clock: Clock = clock,
+    read: Plans | None = None,
 ) -> dg.Definitions:
     """Assemble chains, jobs, schedule and sensors for every plan in a folder.
 
@@ -51,10 +61,12 @@ def build_definitions(
         See `assets.installation.Installation`.
     clock
         What the sensors take for the time.
+    read
+        What `read_plans` found in the folder, for whoever has read it already.
     """
     home = home or Home.from_environment()
     folder = programmes_folder(programmes)
-    plans, faults = read_plans(folder)
+    plans, faults = read or read_plans(folder)
     chains = [build_chain(plan) for plan in plans.values()]
     portfolio = build_portfolio([chain.programme for chain in chains])
     assets = [asset for chain in chains for asset in chain.assets] + [portfolio]

@@ -16,7 +16,7 @@ from effectmeter.errors import EffectmeterError
 from effectmeter.home import Home
 from effectmeter.quarters import Quarter
 from pipelines.alerts import tell
-from pipelines.definitions import build_definitions, read_plans
+from pipelines.definitions import Plans, build_definitions, read_plans
 from pipelines.ending import TOLD, Ended, settle
 from pipelines.following import how_it_ended, outdated, published_in
 from pipelines.instance import open_instance
@@ -54,15 +54,15 @@ class Refreshed:
     is_new: bool = False
 
 
-def find_programmes(folder: Path, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the programmes to run and the faults of plans among them.
+def find_programmes(folder: Path, wanted: Sequence[str], read: Plans) -> tuple[list[str], dict[str, str]]:
+    """Return the programmes to run and the faults of plans among them; `read` is what `folder` holds.
 
     Raises
     ------
     UsageError
         When a wanted programme has no plan; names the nearest.
     """
-    plans, faults = read_plans(folder)
+    plans, faults = read
     known = sorted({*plans, *faults})
     for programme in wanted:
         require_known(programme, known, folder)
@@ -131,13 +131,14 @@ def refresh_all(
         One per programme and quarter, in order. A programme that fails does not hold up the others, nor does one
         quarter of it the next.
     """
-    sound, faults = find_programmes(programmes_folder, programmes)
+    read = read_plans(programmes_folder)
+    plans, _ = read
+    sound, faults = find_programmes(programmes_folder, programmes, read)
     today, wanted = today or date.today(), sorted(set(quarters))
-    plans, _ = read_plans(programmes_folder)
     results = [Refreshed(name, quarter, 1, fault, "plan") for name, fault in faults.items() for quarter in wanted[-1:]]
     for result in results:
         _settle(home, {"nl": result.programme, "en": result.programme}, result, today, log)
-    definitions = build_definitions(programmes_folder, home)
+    definitions = build_definitions(programmes_folder, home, read=read)
     with open_instance(home) as instance:
         for programme in sound:
             plan = plans[programme]
