@@ -5,7 +5,9 @@ Here: rendering, accessible names, palettes. Not here: what is drawn.
 
 from __future__ import annotations
 
+import functools
 import html
+import json
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -46,10 +48,17 @@ def render(chart: Any, *, key: str, title: str, description: str) -> str:
     key
         Unique in the page: the ids of title, description and clip paths start with it.
     """
+    specification = json.dumps(chart.to_dict(validate=False), sort_keys=True)
+    return named(_drawn(specification), key=key, title=title, description=description)
+
+
+@functools.lru_cache(maxsize=64)
+def _drawn(specification: str) -> str:
+    """Return the SVG of a Vega-Lite specification; a refresh that changed no figure draws nothing again."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))
-    return named(svg, key=key, title=title, description=description)
+    svg: str = vl_convert.vegalite_to_svg(specification)
+    return svg
 
 
 def unvalidated() -> AbstractContextManager[None]:
