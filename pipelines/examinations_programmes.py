@@ -127,6 +127,7 @@ def _is_held(folder: Path) -> bool:
 def deliveries(scene: Scene) -> Iterator[Finding]:
     """Look for deliveries that wait: not whole, not as announced, or never refreshed."""
     for programme, plan in plans_of(scene)[0].items():
+        refused = {each.quarter for each in read_standings(scene.home.release_root / programme) if each.kind != "late"}
         wanted = list(dict.fromkeys(source.file for source in plan.source.values()))
         for folder in sorted((scene.home.root / "deliveries" / programme).glob("[12]???-Q[1-4]")):
             quarter = Quarter.parse(folder.name)
@@ -141,7 +142,7 @@ def deliveries(scene: Scene) -> Iterator[Finding]:
                     "wait for the supplier's copy to end, or ask for the files again",
                     "wacht tot alles is gekopieerd, of vraag de bestanden opnieuw",
                 )  # fmt: skip
-            else:
+            elif str(quarter) not in refused:  # else `releases` says what is to be done
                 yield Finding(
                     "note", "deliveries", f"{programme} {quarter} is complete and has no release of it yet",
                     f"{programme} {quarter} is compleet en heeft nog geen uitgave",
@@ -186,8 +187,8 @@ def releases(scene: Scene) -> Iterator[Finding]:
         if old:
             named = ", ".join(map(str, old))
             yield Finding(
-                "note", "releases", f"{programme}: {named} were made with another plan, version or earlier quarter",
-                f"{programme}: {named} zijn met een ander plan, andere versie of ander eerder kwartaal gemaakt",
+                "note", "releases", f"{programme}: made with another plan, version or earlier quarter: {named}",
+                f"{programme}: gemaakt met een ander plan, andere versie of ander eerder kwartaal: {named}",
                 f"run `effectmeter refresh --programme {programme} --outdated`, so that the series compares",
                 f"voer `effectmeter refresh --programme {programme} --outdated` uit, zodat de reeks vergelijkbaar is",
             )  # fmt: skip

@@ -153,7 +153,7 @@ def refresh_all(
             )
             if left:
                 log(
-                    f"{programme}: {', '.join(left)} were made with another plan, version or earlier quarter\n"
+                    f"{programme}: made with another plan, version or earlier quarter: {', '.join(left)}\n"
                     f"  next: run `effectmeter refresh --programme {programme} --outdated`, so that the series compares"
                 )
     return results

@@ -120,6 +120,8 @@ def test_a_delivery_that_waits_says_why(bench: Workbench) -> None:
         os.utime(path, (1, 1))
     (found,) = per_programme.deliveries(scene(bench))
     assert "is complete and has no release" in found.en
+    stand_still(_made(bench.home.release_root / "proef"), QUARTER, "delivery", date(2026, 10, 15))
+    assert not list(per_programme.deliveries(scene(bench))), "what was refused does not wait"
 
 
 def test_what_is_overdue_and_what_failed_is_said(bench: Workbench) -> None:
