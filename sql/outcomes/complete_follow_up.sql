@@ -6,13 +6,13 @@
 -- Fills in: is_complete: whether the primary outcome is known: all of its window, or that a delivered value is there.
 -- Assumes:  before and after time zero count as one window: both must be complete.
 with completeness as (
-    select persons.person_id, persons.arm, coalesce(bool_and({is_complete}), false) as is_complete
+    select persons.arm, coalesce(bool_and({is_complete}), false) as is_complete
     from cohort.persons as persons
     left join outcomes.person_windows as windows
-        on windows.person_id = persons.person_id
+        on windows.person = persons.rowid
         and windows.outcome = $outcome
         and (windows.period <> 'follow_up' or windows.window_days is not distinct from $window_days)
-    group by persons.person_id, persons.arm
+    group by persons.rowid, persons.arm
 ),
 
 last_step as (

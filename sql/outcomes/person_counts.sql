@@ -1,6 +1,7 @@
 -- Events and time at risk per person, outcome and window where only counts were delivered.
 --
--- Grain:   one row per person of the cohort, counted outcome and window.
+-- Grain:   one row per person of the cohort, counted outcome and window; `person` is the number of the
+--          person's row in the table of persons, of use as long as outcomes are being built.
 -- Inputs:  landing.person_counts; temp persons_in_view; temp plan_counted_outcomes (outcome, counted_as);
 --          temp plan_count_windows (delivered_period, period, window_days, is_any_length).
 -- Assumes: several rows per person and period add up. Delivered days are net of absences. Days that were not delivered
@@ -21,6 +22,7 @@ with delivered as (
 delivered_windows as (
     select
         persons.person_id,
+        persons.person,
         plan_counted_outcomes.outcome,
         plan_count_windows.period,
         plan_count_windows.window_days,
@@ -45,6 +47,7 @@ usable_windows as (
 
 select
     person_id,
+    person,
     outcome,
     period,
     window_days,

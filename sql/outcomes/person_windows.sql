@@ -1,6 +1,7 @@
 -- Events and time at risk per person, outcome and window.
 --
--- Grain:    one row per person of the cohort, outcome and window.
+-- Grain:    one row per person of the cohort, outcome and window; `person` is the number of the
+--           person's row in the table of persons, of use as long as outcomes are being built.
 -- Inputs:   landing.events, landing.absences; temp persons_in_view (the cohort, or the placebo's; `person` numbers its
 --           rows); temp plan_outcomes (outcome, event_type); temp plan_filters (for_outcome, one list of values per
 --           filter); temp plan_windows (position, period, window_days, first_day, last_day; no last day: to the end of
@@ -159,6 +160,7 @@ events_in_windows as (
 
 select
     observations.person_id,
+    observations.person,
     outcomes_to_count.outcome,
     observations.period,
     observations.window_days,
