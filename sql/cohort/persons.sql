@@ -2,6 +2,6 @@
 --
 -- Grain:   one row per person analysed.
 -- Inputs:  temp candidates, temp losses.
+-- Note:    in the order of the delivery. Sorting millions takes as long as all else here, and who reads sorts anyway.
 from candidates
 anti join losses using (person_id)
-order by person_id

@@ -8,4 +8,3 @@ anti join (
     join plan_steps using (step)
     where plan_steps.name <> 'covariates_complete'
 ) as lost using (person_id)
-order by person_id

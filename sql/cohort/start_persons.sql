@@ -2,9 +2,8 @@
 -- between time zero and start is left out, and so is whoever never started.
 --
 -- Grain:   one row per person of cohort.persons who is in the comparison arm or started.
--- Inputs:  temp candidates (built with time zero moved to the start), cohort.persons.
+-- Inputs:  temp candidates (built with time zero moved to the start), temp losses (of the true time zero).
 -- Binds:   $comparison, the comparison arm.
 from candidates
-semi join cohort.persons using (person_id)
+anti join losses using (person_id)
 where arm = $comparison or start_delay_days is not null
-order by person_id
