@@ -26,6 +26,7 @@ LONGEST = (
     "test_ui_browser.py",
     "test_same_in_same_out.py",
     "test_persons_attacks.py",
+    "test_added_up.py",
     "test_chain.py",
     "test_postgres.py",
     "test_areas_interface.py",
