@@ -142,7 +142,12 @@ def stage_chain(home: Home) -> Found:
         events = "(select person_id, event_type, event_date from landing.events)"
         people = f"(select person_id, arm, index_date, {', '.join(FACTORS)} from landing.persons)"
         found = against_scan(connection, work, events, people)[0]
-        return found | {"adding_up_cpu": timed(lambda: add_up(connection, plan_of()))[0]}
+        found["adding_up_cpu"] = timed(lambda: add_up(connection, plan_of()))[0]
+        connection.execute("begin transaction")  # without what the placebo sees, for once: the cohort's persons alone
+        connection.execute("create or replace table outcomes.placebo_windows as from outcomes.placebo_windows limit 0")
+        found["adding_up_cohort_cpu"] = timed(lambda: add_up(connection, plan_of()))[0]
+        connection.execute("rollback")
+        return found
 
 
 def sample_of(home: Home) -> Sample:

@@ -7,6 +7,8 @@ them (`effectmeter.designs.assembling`), nor reading them (`vault.analysis`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
 import sql
@@ -49,12 +51,12 @@ def add_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         return
     connection.execute("create schema alike")
     keys, size = _keys(plan), sql.identifier(SIZE)
-    same = " and ".join(f"persons.{key} is not distinct from profiles.{key}" for key in keys)
     for people, windows in TABLES.items():
         if not connection.sql(f"select 1 from {windows} limit 1").fetchall():
             continue
         profiles, happened = added_up(people), added_up(windows)
         store(connection, profiles, filled("alike/persons", people=people, keys=", ".join(keys), size=size))
+        same = _belonging(keys, by_hash=hashes_differ(connection, profiles, keys))
         store(connection, "asked", filled("alike/asked", windows=windows), is_temporary=True)
         counted = filled("alike/counted", people=people, profiles=profiles, windows=windows, same=same)
         store(connection, "counted", counted, is_temporary=True)
@@ -97,9 +99,26 @@ def _can_be_added_up(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
         return False
     if plan.cluster and connection.sql("select 1 from cohort.persons where cluster is null limit 1").fetchall():
         return False  # who has no cluster is one of their own
-    distinct = f"select distinct {', '.join(_keys(plan))} from cohort.persons"
-    profiles = connection.sql(f"select count(*) from ({distinct})").fetchall()[0][0]
-    return n >= LEAST_PERSONS_EACH * int(profiles)
+    counted = f"select count(distinct hash({', '.join(_keys(plan))})) from cohort.persons"
+    return n >= LEAST_PERSONS_EACH * int(connection.sql(counted).fetchall()[0][0])
+
+
+def _belonging(keys: Sequence[str], *, by_hash: bool) -> str:
+    """Return the condition under which one of ``persons`` has one of ``profiles``, over quoted columns.
+
+    Everybody has a profile, so that hashes which no two profiles share tell which a person has, in half the time that
+    matching ten columns takes.
+    """
+    if by_hash:
+        hashes = (f"hash({', '.join(f'{table}.{key}' for key in keys)})" for table in ("persons", "profiles"))
+        return " = ".join(hashes)
+    return " and ".join(f"persons.{key} is not distinct from profiles.{key}" for key in keys)
+
+
+def hashes_differ(connection: duckdb.DuckDBPyConnection, profiles: str, keys: Sequence[str]) -> bool:
+    """Return whether no two profiles have one hash."""
+    counted = f"select count(*) = count(distinct hash({', '.join(keys)})) from {profiles}"
+    return bool(connection.sql(counted).fetchall()[0][0])
 
 
 def _keys(plan: Plan) -> list[str]:

@@ -2,8 +2,7 @@
 --
 -- Grain:    one row per profile, outcome, window, everything that is counted, and how long one could be followed.
 -- Inputs:   the tables of persons, profiles and windows that are filled in; temp asked (alike/asked.sql).
--- Fills in: people, profiles, windows: tables; same: equality of a person's columns with a profile's. Quoted identifiers
---           only.
+-- Fills in: people, profiles, windows: tables; same: when a person has a profile. Quoted identifiers only.
 -- Assumes:  a person has one row per outcome and window; `person` is the number of a row of `people`, which has not changed.
 -- Speed:    persons meet their windows, and are grouped, by numbers only; by names and texts it takes twice as long.
 -- Note:     potential follow-up and a late start that lie beyond the window's end are cut off there: nothing asks how far.
