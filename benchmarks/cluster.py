@@ -36,6 +36,9 @@ from effectmeter.quarters import Quarter
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "benchmarks" / "cluster.md"
 LAST = Quarter(2026, 3)
+SETTINGS = {"DASK_DISTRIBUTED__SCHEDULER__UNKNOWN_TASK_DURATION": "60s"}
+"""Of the scheduler. It takes a piece of work that it never saw for half a second's, and then lets a free worker wait
+beside a busy one that has several; see docs/how-to/run-on-many-machines.md."""
 PERSONS = 400
 """In the first quarter; each next one adds a tenth."""
 KEY = "c1" * 32
@@ -164,7 +167,7 @@ def _cluster(home: Home, programmes: Path, workers: int) -> Iterator[str]:
             process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
-                env=_environment(programmes, home) | {"EFFECTMETER_CLUSTER": address},
+                env=_environment(programmes, home) | SETTINGS | {"EFFECTMETER_CLUSTER": address},
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
