@@ -285,6 +285,12 @@ OTHERS: dict[str, tuple[str, str, str]] = {
         _R + f" m <- glm(y ~ {MODEL} + offset(log(t)), poisson, d);"
         " cat(sprintf('%.16g', c(coef(m)['treated'], sqrt(sandwich::vcovHC(m, type='HC0')['treated','treated']))))",
     ),
+    "R MatchIt exact, glm + sandwich (another model)": (
+        "other", "R",
+        _R + f" w <- MatchIt::matchit(treated ~ {'+'.join(FACTORS)}, d, method='exact')$weights;"
+        " m <- glm(y ~ treated + offset(log(t)), poisson, d, weights=w, subset=w > 0);"
+        " v <- sandwich::vcovHC(m, type='HC0'); cat('nan nan')",
+    ),
     "R survival::coxph, robust": (
         "cox", "R",
         _R + f" m <- survival::coxph(survival::Surv(day, ended) ~ {MODEL}, d, robust=TRUE, ties='efron');"
