@@ -31,6 +31,7 @@ from assets.bundled import write_deliveries
 from assets.releases import latest_edition
 
 PROGRAMME = "scared-straight"
+STEPS = ("landing", "cohort", "outcomes", "comparability", "effects", "diagnostics", "release", "report")
 KEY = "5e" * 32
 
 WHERE = {"repositoryName": "__repository__", "repositoryLocationName": "effectmeter"}
@@ -39,6 +40,9 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
 OFFER = """mutation($where: RepositorySelector!, $quarter: String!) {
   addDynamicPartition(repositorySelector: $where, partitionsDefName: "quarter", partitionKey: $quarter) {
     __typename } }"""
+BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on PythonError { message } } }"""
+STARTED = """{ runsOrError { ... on Runs { results { status startTime endTime tags { key value } } } } }"""
 HOW = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status
   eventConnection { events { ... on MessageEvent { eventType } } } } } }"""
 
@@ -119,9 +123,8 @@ def _is_loaded(base: str) -> bool:
 def test_a_run_goes_through_the_queue_and_leaves_a_release(running: Running) -> None:
     offered = graphql(running.base, OFFER, {"where": WHERE, "quarter": str(QUARTER)})
     assert offered["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess"
-    steps = ("landing", "cohort", "outcomes", "comparability", "effects", "diagnostics", "release", "report")
     params: dict[str, Any] = {
-        "selector": WHERE | {"jobName": "refresh", "assetSelection": [{"path": [PROGRAMME, step]} for step in steps]},
+        "selector": WHERE | {"jobName": "refresh", "assetSelection": [{"path": [PROGRAMME, step]} for step in STEPS]},
         "mode": "default",
         "executionMetadata": {
             "tags": [{"key": "dagster/partition", "value": str(QUARTER)}, {"key": "programme", "value": PROGRAMME}]
@@ -175,3 +178,29 @@ def test_only_the_code_location_holds_the_key(running: Running) -> None:
         assert (KEY in held.read_text()) == (name == "code"), name
         assert PASSWORD not in (running.bench.root / f"{name}.log").read_text()
         assert KEY not in (running.bench.root / f"{name}.log").read_text()
+
+
+def test_quarters_of_a_backfill_run_one_after_the_other(running: Running) -> None:
+    quarters = [QUARTER.previous().previous(), QUARTER.previous()]
+    for quarter in quarters:
+        write_deliveries(running.bench.home, quarter, [PROGRAMME])
+        graphql(running.base, OFFER, {"where": WHERE, "quarter": str(quarter)})
+    params = {
+        "partitionNames": [str(quarter) for quarter in quarters],
+        "assetSelection": [{"path": [PROGRAMME, step]} for step in STEPS],
+        "fromFailure": False,
+    }
+    launched = graphql(running.base, BACKFILL, {"params": params})["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+    def runs() -> dict[str, dict[str, Any]]:
+        tagged = [
+            (run, {tag["key"]: tag["value"] for tag in run["tags"]})
+            for run in graphql(running.base, STARTED)["runsOrError"]["results"]
+        ]
+        return {tags["dagster/partition"]: run for run, tags in tagged if "dagster/backfill" in tags}
+
+    wait_until(lambda: [run["status"] for run in runs().values()] == ["SUCCESS"] * 2, list(running.processes.values()))
+    first, second = (runs()[str(quarter)] for quarter in quarters)
+    assert second["startTime"] >= first["endTime"]
+    assert all(latest_edition(running.bench.home.releases(PROGRAMME, quarter)) for quarter in quarters)
